@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package address
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	tokenPath = "/latest/api/token"
+	ipv4Path  = "/latest/meta-data/local-ipv4"
+)
+
+func google(flavor, ip string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/computeMetadata/v1/instance/network-interfaces/0/ip" || r.Header.Get("Metadata-Flavor") != "Google" {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Metadata-Flavor", flavor)
+		fmt.Fprint(w, ip)
+	})
+}
+
+func amazon(v2 bool, ip string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPut && r.URL.Path == tokenPath && v2:
+			w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "60")
+			fmt.Fprint(w, "token")
+		case r.Method == http.MethodPut:
+			http.Error(w, "", http.StatusNotFound)
+		case r.URL.Path == ipv4Path && (!v2 || r.Header.Get("X-Aws-Ec2-Metadata-Token") == "token"):
+			fmt.Fprint(w, ip)
+		default:
+			http.Error(w, "", http.StatusUnauthorized)
+		}
+	})
+}
+
+func hangs() http.Handler {
+	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+}
+
+func absent() http.Handler { return http.NotFoundHandler() }
+
+func TestDetect(t *testing.T) {
+	route := func() (net.IP, error) { return net.IPv4(192, 0, 2, 9), nil }
+	noRoute := func() (net.IP, error) { return nil, errors.New("no default routes") }
+	tests := map[string]struct {
+		gcp, aws http.Handler
+		route    func() (net.IP, error)
+		ip, from string
+		err      string
+	}{
+		"on GCP":                     {google("Google", "10.240.0.10"), absent(), route, "10.240.0.10", "GCP metadata", ""},
+		"on AWS, IMDSv2":             {absent(), amazon(true, "10.240.0.11"), route, "10.240.0.11", "AWS metadata (IMDSv2)", ""},
+		"on AWS, v1 only":            {absent(), amazon(false, "10.240.0.11\n"), route, "10.240.0.11", "AWS metadata (IMDSv1)", ""},
+		"on GCP, AWS hangs":          {google("Google", "10.240.0.10"), hangs(), route, "10.240.0.10", "GCP metadata", ""},
+		"both hang":                  {hangs(), hangs(), route, "192.0.2.9", "the default route", ""},
+		"something else answers":     {google("", "10.9.9.9"), absent(), route, "192.0.2.9", "the default route", ""},
+		"garbage":                    {google("Google", "<html>"), amazon(true, "0.0.0.0"), route, "192.0.2.9", "the default route", ""},
+		"no cloud":                   {absent(), absent(), route, "192.0.2.9", "the default route", ""},
+		"no cloud and no route":      {absent(), absent(), noRoute, "", "", "set --advertise-address"},
+		"cloud, and no route at all": {google("Google", "10.240.0.10"), absent(), noRoute, "10.240.0.10", "GCP metadata", ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			g, a := httptest.NewServer(test.gcp), httptest.NewServer(test.aws)
+			defer g.Close()
+			defer a.Close()
+			t.Setenv("GCE_METADATA_HOST", strings.TrimPrefix(g.URL, "http://"))
+			t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", a.URL)
+			t.Setenv("AWS_EC2_METADATA_DISABLED", "")
+			got, err := detector{clouds: []source{gcp, aws}, defaultRoute: test.route, timeout: timeout}.detect(context.Background())
+			if test.err != "" {
+				if err == nil || !strings.Contains(err.Error(), test.err) {
+					t.Fatalf("got %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.IP.String() != test.ip || got.Source != test.from {
+				t.Errorf("got %s from %s", got.IP, got.Source)
+			}
+		})
+	}
+}
+
+func TestDetectDoesNotWaitForWhoDoesNotAnswer(t *testing.T) {
+	silent := func(ctx context.Context) (Result, error) { <-ctx.Done(); return Result{}, ctx.Err() }
+	d := detector{
+		clouds:       []source{silent, silent},
+		defaultRoute: func() (net.IP, error) { return net.IPv4(192, 0, 2, 9), nil },
+		timeout:      10 * time.Millisecond,
+	}
+	if _, err := d.detect(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}

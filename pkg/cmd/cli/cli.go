@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cli is what the verbs of khw-controller have in common: streams,
+// errors with exit codes, and the --root and -o flags.
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/khw-controller/khw-controller/pkg/lab"
+)
+
+// RootFlag is the flag that every command has.
+const RootFlag = "root"
+
+// Streams are a command's input and outputs.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// UsageError is an error for which the program exits with 2.
+type UsageError struct{ Err error }
+
+func (e UsageError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error inside.
+func (e UsageError) Unwrap() error { return e.Err }
+
+// Usagef returns a UsageError.
+func Usagef(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
+
+// Exit ends the program with a code after everything was said.
+type Exit struct{ Code int }
+
+func (e Exit) Error() string { return fmt.Sprintf("exit %d", e.Code) }
+
+// FlagError turns cobra's flag errors into a UsageError that names the nearest
+// known flag.
+func FlagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return UsageError{err}
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if near := lab.Nearest(unknown.GetSpecifiedName(), known); near != "" {
+		return Usagef("there is no flag --%s; did you mean --%s?", unknown.GetSpecifiedName(), near)
+	}
+	return Usagef("there is no flag --%s; see %s --help", unknown.GetSpecifiedName(), cmd.CommandPath())
+}
+
+// NoArgs refuses arguments.
+func NoArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return Usagef("%s takes no arguments, but was given %q", cmd.CommandPath(), args[0])
+	}
+	return nil
+}
+
+// Root returns the value of --root as an absolute path, or "".
+func Root(cmd *cobra.Command) (string, error) {
+	root, err := cmd.Flags().GetString(RootFlag)
+	if err != nil || root == "" {
+		return "", err
+	}
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		return "", fmt.Errorf("--root: %w", err)
+	}
+	return abs, nil
+}
+
+// Output is the value of -o.
+type Output struct {
+	value   string
+	allowed []string
+}
+
+// AddOutput adds -o with the given formats besides text, the default.
+func AddOutput(cmd *cobra.Command, formats ...string) *Output {
+	o := &Output{value: "text", allowed: append([]string{"text"}, formats...)}
+	cmd.Flags().VarP(o, "output", "o", "How the result is printed: "+strings.Join(o.allowed, ", ")+".")
+	return o
+}
+
+// String returns the chosen format.
+func (o *Output) String() string { return o.value }
+
+// Type is part of pflag.Value.
+func (o *Output) Type() string { return "format" }
+
+// Set is part of pflag.Value.
+func (o *Output) Set(s string) error {
+	if !slices.Contains(o.allowed, s) {
+		return fmt.Errorf("want one of %s", strings.Join(o.allowed, ", "))
+	}
+	o.value = s
+	return nil
+}
+
+// WriteJSON prints v for scripts.
+func WriteJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

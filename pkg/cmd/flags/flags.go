@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package flags is `khw-controller flags`.
+package flags
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
+	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/server"
+)
+
+// New returns the command.
+func New() *cobra.Command {
+	var flags config.Flags
+	cmd := &cobra.Command{
+		Use:   "flags",
+		Short: "Show every flag of the lab, its value here, and what became of it",
+		Long: `Show every flag of the lab's three units in the lab's order: the lab's value, the
+value in force here, and what became of the flag in this Kubernetes, since when
+and why. It takes the flags of run.
+
+-o unit prints the three ExecStart blocks as today's Kubernetes would need them.`,
+		Example: `  khw-controller flags
+  khw-controller flags -o unit
+  khw-controller flags --kube-apiserver-arg event-ttl=2h -o json`,
+		Args: cli.NoArgs,
+	}
+	output := cli.AddOutput(cmd, "json", "yaml", "unit", "markdown")
+	flags.AddTo(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		root, err := cli.Root(cmd)
+		if err != nil {
+			return err
+		}
+		c, err := flags.Load(root)
+		if err != nil {
+			return cli.UsageError{Err: err}
+		}
+		plan, err := server.NewPlan(cmd.Context(), c)
+		if err != nil {
+			return cli.UsageError{Err: err}
+		}
+		rows := lab.Rows(plan.Settings)
+		switch w := cmd.OutOrStdout(); output.String() {
+		case "json":
+			return cli.WriteJSON(w, rows)
+		case "yaml":
+			return lab.WriteYAML(w, rows)
+		case "unit":
+			return lab.WriteUnit(w, plan.Settings)
+		case "markdown":
+			return lab.WriteMarkdown(w)
+		default:
+			return lab.WriteText(w, rows)
+		}
+	}
+	return cmd
+}

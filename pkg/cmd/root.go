@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cmd is the khw-controller command line: one package per verb below
+// it, each a function that takes its streams and returns an error.
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/khw-controller/khw-controller/pkg/cmd/check"
+	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
+	"github.com/khw-controller/khw-controller/pkg/cmd/flags"
+	"github.com/khw-controller/khw-controller/pkg/cmd/kubectl"
+	"github.com/khw-controller/khw-controller/pkg/cmd/run"
+	"github.com/khw-controller/khw-controller/pkg/cmd/version"
+)
+
+// Main runs the program that args name, args[0] being the name it was started
+// under, and returns the exit code: 0 after success and an orderly stop, 1 for a
+// failure, 2 for wrong usage.
+func Main(ctx context.Context, streams cli.Streams, args []string) int {
+	if program, ok := programs[filepath.Base(args[0])]; ok {
+		return program(streams, args)
+	}
+	// Kubernetes' packages register a --version there, and cobra shows it.
+	pflag.CommandLine = pflag.NewFlagSet(args[0], pflag.ContinueOnError)
+	root := newRoot(streams)
+	root.SetArgs(args[1:])
+	err := root.ExecuteContext(ctx)
+	return report(streams.Err, err)
+}
+
+func report(w io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	var usage cli.UsageError
+	var silent cli.Exit
+	switch {
+	case errors.As(err, &silent):
+		return silent.Code
+	case errors.As(err, &usage):
+		fmt.Fprintf(w, "khw-controller: %v\n", err)
+		return 2
+	}
+	fmt.Fprintf(w, "khw-controller: %v\n", err)
+	return 1
+}
+
+func newRoot(streams cli.Streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "khw-controller",
+		Short: "The control plane of \"Kubernetes The Hard Way\" as one program",
+		Long: `khw-controller is chapter 8 of "Kubernetes The Hard Way" as one program: etcd,
+kube-apiserver, kube-controller-manager and kube-scheduler in one process, with
+the lab's exact flags.
+
+Started under the name kube-apiserver, kube-controller-manager, kube-scheduler
+or kubectl, it is that program and takes the lab's command lines.`,
+		Example: `  # A control plane, complete with certificates, on an empty machine
+  sudo khw-controller run
+
+  # The same as an ordinary user, everything below one directory
+  khw-controller run --root ~/khw
+
+  # Would it work here? What would each flag of the lab be?
+  khw-controller check
+  khw-controller flags`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	root.SetOut(streams.Out)
+	root.SetErr(streams.Err)
+	root.SetFlagErrorFunc(cli.FlagError)
+	root.PersistentFlags().String(cli.RootFlag, "", "A directory that every path is put below, for an ordinary user, a test or a second control plane. (default the lab's own paths)")
+	root.AddCommand(
+		run.New(),
+		flags.New(),
+		check.New(),
+		kubectl.New(),
+		version.New(),
+	)
+	return root
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		return cli.Usagef("there is no command %q; did you mean %s?", name, near[0])
+	}
+	return cli.Usagef("there is no command %q; see khw-controller --help", name)
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package run is `khw-controller run`.
+package run
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
+	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/server"
+)
+
+// New returns the command. It runs until its context ends.
+func New() *cobra.Command {
+	var flags config.Flags
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the control plane in the foreground",
+		Long: `Run the control plane in the foreground: etcd (unless --etcd-servers names one),
+kube-apiserver, kube-controller-manager and kube-scheduler, with every setting
+of the lab's three units.
+
+Where none of the lab's certificates, kubeconfigs and its encryption
+configuration is there, they are made first. Where some are there and others
+are not, nothing is made and the missing ones are listed.
+
+A flag beats the config file, and the file beats the lab's value. Each flag
+below but --config and --root is a key of the file, without the dashes.`,
+		Example: `  # On an empty machine, or on a controller prepared by lab chapters 04 to 07
+  sudo khw-controller run
+
+  # On the lab's three external etcd members
+  sudo khw-controller run --etcd-servers=https://10.240.0.10:2379,https://10.240.0.11:2379,https://10.240.0.12:2379
+
+  # Any flag of a component, in the lab's spelling or today's
+  khw-controller run --root ~/khw --kube-apiserver-arg secure-port=7443 --kube-scheduler-arg v=4`,
+		Args: cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			root, err := cli.Root(cmd)
+			if err != nil {
+				return err
+			}
+			c, err := flags.Load(root)
+			if err != nil {
+				return cli.UsageError{Err: err}
+			}
+			plan, err := server.NewPlan(cmd.Context(), c)
+			if err != nil {
+				return cli.UsageError{Err: err}
+			}
+			return server.Run(cmd.Context(), plan)
+		},
+	}
+	flags.AddTo(cmd.Flags())
+	return cmd
+}

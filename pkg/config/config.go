@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package config turns the flags of `khw-controller run` and the one config
+// file into one Config. Every key is defined, with its documentation, in Keys;
+// the flags, the file, the help text and the reference all come from there.
+package config
+
+import (
+	"path/filepath"
+
+	"github.com/khw-controller/khw-controller/pkg/lab"
+)
+
+// DefaultFile is where the config file is looked for, below the root.
+const DefaultFile = "/etc/kubernetes/config/khw-controller.yaml"
+
+// Sources of values, besides the config file's own name.
+const FromFlag = "flag"
+
+// Config is what a user asked for: flags over file. What neither sets is empty.
+type Config struct {
+	// Root is put before every path of the lab; empty for the lab's own.
+	Root string
+	// File is the config file that was read, or empty.
+	File string
+
+	AdvertiseAddress string
+	EtcdServers      []string
+	FeatureGates     string
+	LoggingFormat    string
+	Verbosity        string
+
+	// Args are the flags for each component, in the order given, those of the
+	// file first.
+	Args map[lab.Component][]lab.Override
+	// EtcdArgs are the flags for the embedded etcd.
+	EtcdArgs []lab.Override
+}
+
+// Path returns a path of the lab below the root.
+func (c *Config) Path(labPath string) string { return filepath.Join(c.Root, labPath) }

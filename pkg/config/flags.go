@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// Flags are the keys as flags of a command.
+type Flags struct {
+	given []assignment
+	file  string
+}
+
+// assignment is one value for one key.
+type assignment struct {
+	key    Key
+	source string
+	value  string
+}
+
+// AddTo registers every key, and --config, with fs.
+func (f *Flags) AddTo(fs *pflag.FlagSet) {
+	fs.StringVar(&f.file, "config", "", "The config file; each of its keys is one of these flags. (default "+DefaultFile+" below the root, if it is there)")
+	for _, k := range Keys() {
+		fs.Var(&flagValue{flags: f, key: k}, k.Name, usage(k))
+	}
+}
+
+func usage(k Key) string {
+	if k.Default == "" {
+		return k.Doc
+	}
+	return k.Doc + " (default " + k.Default + ")"
+}
+
+// flagValue is a pflag.Value that remembers what it was given, in order.
+type flagValue struct {
+	flags *Flags
+	key   Key
+}
+
+func (v *flagValue) Set(s string) error {
+	v.flags.given = append(v.flags.given, assignment{key: v.key, source: FromFlag, value: s})
+	return nil
+}
+
+func (v *flagValue) Type() string { return v.key.Type }
+
+func (v *flagValue) String() string {
+	if v.flags == nil {
+		return ""
+	}
+	var values []string
+	for _, a := range v.flags.given {
+		if a.key.Name == v.key.Name {
+			values = append(values, a.value)
+		}
+	}
+	return strings.Join(values, ",")
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package instance sees to it that one process runs on a root at a time, and
+// remembers whether the last one ended in order.
+package instance
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Info is what the lock file says of its last holder.
+type Info struct {
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	// Ended is when the holder said it was done; zero while it runs, and for
+	// ever when it was killed, crashed, or left through os.Exit.
+	Ended time.Time `json:"ended,omitzero"`
+}
+
+// Lock is the hold on a root.
+type Lock struct {
+	file     *os.File
+	info     Info
+	previous *Info
+}
+
+// Acquire takes the lock file at path, making it with mode 0600 where there is
+// none. It fails at once when another process has it.
+func Acquire(path string) (*Lock, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		info, _ := read(f)
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, Held(path, info)
+		}
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	l := &Lock{file: f, info: Info{PID: os.Getpid(), Started: time.Now()}}
+	if info, err := read(f); err == nil && info.PID != 0 {
+		l.previous = &info
+	}
+	if err := l.write(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// Held is the error for a lock that another process has.
+func Held(path string, holder Info) error {
+	return fmt.Errorf("%s: another khw-controller, process %d, runs on this root; stop it or choose another --root", path, holder.PID)
+}
+
+// Previous returns the holder before this one, when it did not end in order.
+func (l *Lock) Previous() (Info, bool) {
+	if l.previous == nil || !l.previous.Ended.IsZero() {
+		return Info{}, false
+	}
+	return *l.previous, true
+}
+
+// Close records an orderly end and gives the lock back.
+func (l *Lock) Close() error {
+	l.info.Ended = time.Now()
+	return errors.Join(l.write(), l.file.Close())
+}
+
+// Holder says who holds the lock at path; it changes nothing.
+func Holder(path string) (info Info, held bool, err error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Info{}, false, nil
+	}
+	if err != nil {
+		return Info{}, false, err
+	}
+	defer f.Close()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		info, _ = read(f)
+		return info, true, nil
+	}
+	return Info{}, false, nil
+}
+
+func read(f *os.File) (info Info, err error) {
+	data, err := io.ReadAll(io.NewSectionReader(f, 0, 4096))
+	if err != nil {
+		return Info{}, err
+	}
+	err = json.Unmarshal(data, &info)
+	return info, err
+}
+
+func (l *Lock) write() error {
+	data, err := json.Marshal(l.info)
+	if err != nil {
+		return err
+	}
+	if err := l.file.Truncate(0); err != nil {
+		return err
+	}
+	_, err = l.file.WriteAt(append(data, '\n'), 0)
+	return err
+}

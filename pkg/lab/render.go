@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Row is a line of `khw-controller flags`: a flag of the table, or one that only
+// the user set, and what is in force.
+type Row struct {
+	Flag
+	// Here is the value in force; empty when the flag is gone.
+	Here string `json:"here"`
+	// Source says who set it: FromLab, FromAdded, or where the user did.
+	Source string `json:"source,omitempty"`
+}
+
+// Rows joins the table with the settings in force, in the lab's order, followed
+// per component by what only the user set.
+func Rows(settings map[Component][]Setting) []Row {
+	var rows []Row
+	for _, c := range Components() {
+		known := map[string]bool{}
+		for _, f := range Flags(c) {
+			known[f.Today] = true
+			row := Row{Flag: f}
+			for _, s := range settings[c] {
+				if f.Today != "" && s.Name == f.Today {
+					row.Here, row.Source = s.Value, s.Source
+				}
+			}
+			rows = append(rows, row)
+		}
+		for _, s := range settings[c] {
+			if !known[s.Name] {
+				rows = append(rows, Row{Flag: Flag{Component: c, Name: s.Name, Today: s.Name, Fate: Added}, Here: s.Value, Source: s.Source})
+			}
+		}
+	}
+	return rows
+}
+
+// WriteText prints rows for a terminal.
+func WriteText(w io.Writer, rows []Row) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var unit Component
+	for _, r := range rows {
+		if r.Component != unit {
+			if unit != "" {
+				fmt.Fprintln(tw)
+			}
+			unit = r.Component
+			fmt.Fprintf(tw, "%s\tHERE\tFATE\tSET BY\n", unit)
+		}
+		here := r.Here
+		if r.Today == "" {
+			here = "-"
+		}
+		fmt.Fprintf(tw, "--%s\t%s\t%s\t%s\n", r.Name, here, fate(r.Flag), r.Source)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	return writeReasons(w, rows)
+}
+
+// fate says what became of a flag, with the release.
+func fate(f Flag) string {
+	text := string(f.Fate)
+	if f.Fate == Renamed {
+		text += " --" + f.Today
+	}
+	if f.Since != "" {
+		text += " (" + f.Since + ")"
+	}
+	return text
+}
+
+// writeReasons says below the table why a flag differs from the lab.
+func writeReasons(w io.Writer, rows []Row) error {
+	heading := "\nWhere it differs from the lab, and why:\n"
+	for _, r := range rows {
+		if r.Why == "" {
+			continue
+		}
+		labValue := ""
+		if r.Value != "" {
+			labValue = "=" + r.Value
+		}
+		if _, err := fmt.Fprintf(w, "%s  %s --%s%s\n    %s: %s\n", heading, r.Component, r.Name, labValue, fate(r.Flag), r.Why); err != nil {
+			return err
+		}
+		heading = ""
+	}
+	return nil
+}
+
+// WriteYAML prints rows as YAML.
+func WriteYAML(w io.Writer, rows []Row) error {
+	data, err := yaml.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(data)
+	return err
+}
+
+// WriteUnit prints the ExecStart line of each of the lab's units as today's
+// Kubernetes needs it, in the lab's layout.
+func WriteUnit(w io.Writer, settings map[Component][]Setting) error {
+	for i, c := range Components() {
+		lines := []string{"ExecStart=/usr/local/bin/" + string(c)}
+		for _, s := range settings[c] {
+			lines = append(lines, "  "+s.String())
+		}
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if _, err := fmt.Fprintf(w, "# %s.service\n%s\n", c, strings.Join(lines, " \\\n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WriteMarkdown prints the table for the documentation.
+func WriteMarkdown(w io.Writer) error {
+	fmt.Fprint(w, "# The lab's flags today\n\nEvery flag of the lab's three units, in the lab's order, and what it is in this Kubernetes.\nThis page is printed by `khw-controller flags -o markdown`.\n")
+	for _, c := range Components() {
+		fmt.Fprintf(w, "\n## %s\n\n| flag | the lab's value | today | fate | why |\n|---|---|---|---|---|\n", c)
+		for _, f := range Flags(c) {
+			today := ""
+			if f.Today != "" {
+				today = "`--" + f.Today + "=" + f.TodayValue + "`"
+			}
+			value := ""
+			if f.Value != "" {
+				value = "`" + f.Value + "`"
+			}
+			if _, err := fmt.Fprintf(w, "| `--%s` | %s | %s | %s | %s |\n", f.Name, value, today, fate(f), f.Why); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package preflight
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/khw-controller/khw-controller/pkg/instance"
+)
+
+func checkLock(in Input) []Finding {
+	holder, held, err := instance.Holder(in.LockPath)
+	switch {
+	case err != nil:
+		return failure(in.LockPath, "cannot be read: "+reason(err), "run as the user who owns it, or correct its mode")
+	case held:
+		return failure(in.LockPath, fmt.Sprintf("another khw-controller, process %d, runs on this root", holder.PID),
+			"stop it or choose another --root")
+	}
+	return nil
+}
+
+// checkRequired reports the lab's files that are missing while others are
+// there: making the rest would mean a second CA beside the first.
+func checkRequired(in Input) []Finding {
+	var missing, all []string
+	var found []Finding
+	for _, f := range in.Required {
+		all = append(all, f.Path)
+		_, err := os.Stat(f.Path)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			missing = append(missing, f.Path)
+		case err != nil:
+			found = append(found, failure(f.at(), "cannot be read: "+reason(err), "correct the path or its mode")...)
+		}
+	}
+	if len(missing) > 0 {
+		found = append(found, failure(strings.Join(missing, ", "),
+			fmt.Sprintf("missing, while %d other files of the lab are there", len(all)-len(missing)),
+			"put the missing ones in place, or move the others away to have all of them made")...)
+	}
+	return found
+}
+
+// checkGenerate reports what a new CA and a new encryption key would not match.
+func checkGenerate(in Input) []Finding {
+	if len(in.EtcdServers) > 0 {
+		return failure("--etcd-servers", "none of the lab's files is in "+filepath.Dir(in.Required[0].Path)+", and a new CA would not be that of this etcd",
+			"put the lab's certificates, kubeconfigs and encryption-config.yaml there")
+	}
+	if _, err := os.Stat(filepath.Join(in.EtcdDataDir, "member")); err == nil {
+		return failure(in.EtcdDataDir, "holds etcd data, but none of the lab's files is in "+filepath.Dir(in.Required[0].Path)+"; a new encryption key could not read the secrets in it",
+			"put the files that belong to this data back, or move the data away")
+	}
+	return nil
+}
+
+// reason is an error without the path that the finding names already.
+func reason(err error) string {
+	var pathError *os.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package apiserver runs kube-apiserver from its public options, without its
+// command (cmd/kube-apiserver/app/server.go): that one installs signal
+// handlers, of which a process can have only one set.
+package apiserver
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/apiserver/pkg/server/flagz"
+	"k8s.io/client-go/tools/cache"
+	cliflag "k8s.io/component-base/cli/flag"
+	"k8s.io/kubernetes/cmd/kube-apiserver/app"
+	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
+
+	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/server/flagset"
+	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+)
+
+// closeTimeout is how long connections may stay open after all requests were
+// answered and all watches ended. The stock 60 s (the request time-out) make a
+// stop wait for idle HTTP/2 connections (kubernetes#131052).
+const closeTimeout = 3 * time.Second
+
+// Options are the parsed flags of one kube-apiserver.
+type Options struct {
+	*options.ServerRunOptions
+	flags cliflag.NamedFlagSets
+}
+
+// Parse parses a kube-apiserver command line.
+func Parse(argv []string) (*Options, error) {
+	s := options.NewServerRunOptions()
+	sets := s.Flags()
+	if err := flagset.Parse(lab.APIServer, flagset.Join(lab.APIServer, sets), argv); err != nil {
+		return nil, err
+	}
+	return &Options{ServerRunOptions: s, flags: sets}, nil
+}
+
+// Server is the Runner of kube-apiserver.
+type Server struct {
+	options  *Options
+	loopback atomic.Pointer[prober]
+}
+
+// New returns the apiserver with the given options.
+func New(o *Options) *Server { return &Server{options: o} }
+
+// Run serves until ctx ends; then requests in flight are finished, watches
+// ended and connections closed.
+func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
+	o := s.options.ServerRunOptions
+	o.Flagz = flagz.NamedFlagSetsReader{FlagSets: s.options.flags}
+	name, err := cache.NewInformerName(string(lab.APIServer))
+	if err != nil {
+		return err
+	}
+	defer name.Release()
+	o.InformerName = name
+
+	completed, err := o.Complete(ctx)
+	if err != nil {
+		return err
+	}
+	if errs := completed.Validate(); len(errs) != 0 {
+		return utilerrors.NewAggregate(errs)
+	}
+	config, err := app.NewConfig(completed)
+	if err != nil {
+		return err
+	}
+	chained, err := config.Complete()
+	if err != nil {
+		return err
+	}
+	server, err := app.CreateServerChain(chained)
+	if err != nil {
+		return err
+	}
+	server.GenericAPIServer.ShutdownTimeout = closeTimeout
+	prepared, err := server.PrepareRun()
+	if err != nil {
+		return err
+	}
+	p, err := newProber(server.GenericAPIServer.LoopbackClientConfig)
+	if err != nil {
+		return fmt.Errorf("connecting to itself: %w", err)
+	}
+	s.loopback.Store(p)
+	return prepared.Run(ctx)
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/server/apiserver"
+	"github.com/khw-controller/khw-controller/pkg/server/controllermanager"
+	"github.com/khw-controller/khw-controller/pkg/server/etcd"
+	"github.com/khw-controller/khw-controller/pkg/server/scheduler"
+	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+)
+
+// etcdName is the embedded member's name among the components.
+const etcdName = "etcd"
+
+// components lists what the plan runs, with what each needs.
+func (p *Plan) components(i *isolation) []supervisor.Component {
+	var all []supervisor.Component
+	var apiServerNeeds []string
+	if p.Etcd != nil {
+		apiServerNeeds = []string{etcdName}
+		all = append(all, supervisor.Component{
+			Name: etcdName, Critical: true,
+			Runner: etcd.New(p.Etcd, func(reason string) { i.die("etcd: " + reason) }),
+		})
+	}
+	return append(all,
+		supervisor.Component{
+			Name: string(lab.APIServer), Critical: true, Needs: apiServerNeeds,
+			Runner: apiserver.New(p.apiServer),
+		},
+		supervisor.Component{
+			Name: string(lab.ControllerManager), Needs: []string{string(lab.APIServer)},
+			Runner: supervisor.WithRestart(controllermanager.New(p.controllerManager), supervisor.DefaultBackoff),
+		},
+		supervisor.Component{
+			Name: string(lab.Scheduler), Needs: []string{string(lab.APIServer)},
+			Runner: supervisor.WithRestart(scheduler.New(p.scheduler), supervisor.DefaultBackoff),
+		},
+	)
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package controllermanager runs kube-controller-manager from its public
+// options and functions, in terms that begin and end with its leader lease.
+//
+// The stock app.Run cannot be used for that: it may run once per process (the
+// name of its informers is never released) and keeps no cache warm while it
+// stands by. What it does is composed here from the same exported parts:
+// app.BuildControllers and app.RunControllers do the work.
+package controllermanager
+
+import (
+	"context"
+	"fmt"
+
+	cliflag "k8s.io/component-base/cli/flag"
+	"k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	"k8s.io/kubernetes/cmd/kube-controller-manager/app/config"
+	"k8s.io/kubernetes/cmd/kube-controller-manager/app/options"
+
+	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/server/flagset"
+)
+
+// Options are the parsed flags of one kube-controller-manager.
+type Options struct {
+	*options.KubeControllerManagerOptions
+	flags cliflag.NamedFlagSets
+}
+
+// Parse parses a kube-controller-manager command line.
+func Parse(argv []string) (*Options, error) {
+	s, err := options.NewKubeControllerManagerOptions()
+	if err != nil {
+		return nil, err
+	}
+	sets := s.Flags(app.KnownControllers(), app.ControllersDisabledByDefault(), app.ControllerAliases())
+	if err := flagset.Parse(lab.ControllerManager, flagset.Join(lab.ControllerManager, sets), argv); err != nil {
+		return nil, err
+	}
+	s.ParsedFlags = &sets
+	return &Options{KubeControllerManagerOptions: s, flags: sets}, nil
+}
+
+// configure opens the secure port and makes the configuration that all terms
+// share.
+func (o *Options) configure(ctx context.Context) (*config.CompletedConfig, error) {
+	c, err := o.Config(ctx, app.KnownControllers(), app.ControllersDisabledByDefault(), app.ControllerAliases())
+	if err != nil {
+		return nil, fmt.Errorf("configuring: %w", err)
+	}
+	return c.Complete(), nil
+}

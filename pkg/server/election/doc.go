@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package election lets one replica of a component act at a time, and ends
+// only that component when its lease is lost.
+//
+// The stock kube-scheduler and kube-controller-manager leave the process with
+// klog.FlushAndExit when they lose their lease
+// (cmd/kube-scheduler/app/server.go, cmd/kube-controller-manager/app/controllermanager.go),
+// which would take the apiserver with them. Here the election is held around
+// them, on the stock leases, so that a stock replica and ours exclude each
+// other: a [Candidate] prepares a [Term], leads it while the lease is held, and
+// is stopped completely before the next term begins. A [Fence] in its clients
+// sees to it that nothing is written without the lease.
+package election

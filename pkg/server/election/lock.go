@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package election
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// fencingLock is a resource lock that moves a Fence along with the lease.
+type fencingLock struct {
+	resourcelock.Interface
+	fence  *Fence
+	holder string // as last read
+}
+
+func (l *fencingLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	record, raw, err := l.Interface.Get(ctx)
+	if err == nil {
+		l.holder = record.HolderIdentity
+	}
+	return record, raw, err
+}
+
+func (l *fencingLock) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	asked := time.Now()
+	err := l.Interface.Create(ctx, record)
+	if err == nil {
+		l.fence.Renewed(asked)
+	}
+	return err
+}
+
+// Update renews or releases the lease. A release of a lease that somebody else
+// has meanwhile is passed over: LeaderElector.tryRelease reads the lease anew
+// but decides by what it last observed, and would take it from its new holder.
+func (l *fencingLock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	if record.HolderIdentity != l.Identity() {
+		l.fence.Close()
+		if l.holder != l.Identity() {
+			return nil
+		}
+		return l.Interface.Update(ctx, record)
+	}
+	asked := time.Now()
+	err := l.Interface.Update(ctx, record)
+	if err == nil {
+		l.fence.Renewed(asked)
+	}
+	return err
+}

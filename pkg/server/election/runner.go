@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package election
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/kubernetes"
+	restclient "k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	componentbaseconfig "k8s.io/component-base/config"
+	"k8s.io/klog/v2"
+
+	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+)
+
+// Candidate is a component of which one replica may act at a time.
+type Candidate interface {
+	// Prepare gets ready for a term without acting: it starts informers and
+	// fills caches. Every client that the term will write with has to pass
+	// through fence. ctx ends with the term.
+	Prepare(ctx context.Context, fence *Fence) (Term, error)
+}
+
+// Term is one prepared term of a Candidate.
+type Term interface {
+	// Lead acts until ctx ends and everything it started has stopped.
+	Lead(ctx context.Context) error
+	// Close gives back what Prepare took. It is called once, after Lead
+	// returned or, when the lease was never won, instead of it.
+	Close()
+}
+
+// Config says which lease to contend for and how.
+type Config struct {
+	// LeaderElectionConfiguration holds the lease's namespace and name and the
+	// timings, as the component's stock flags set them.
+	componentbaseconfig.LeaderElectionConfiguration
+	// Client reads and writes the lease; it must not pass through a Fence.
+	Client kubernetes.Interface
+	// Recorder records who became leader, or is nil.
+	Recorder resourcelock.EventRecorder
+	// WatchDog is told of the current elector, for a health check.
+	WatchDog *leaderelection.HealthzAdaptor
+}
+
+// NewClient returns a client for Config: a renewal that hangs is given up after
+// half the renew deadline, as resourcelock.NewFromKubeconfig does it.
+func NewClient(kubeconfig *restclient.Config, renewDeadline time.Duration) (kubernetes.Interface, error) {
+	c := *kubeconfig
+	c.Timeout = max(renewDeadline/2, time.Second)
+	return kubernetes.NewForConfig(restclient.AddUserAgent(&c, "leader-election"))
+}
+
+// NewRunner returns a Runner that contends for the lease and leads the
+// Candidate's terms, one after the other, until its context ends. It returns an
+// error only when the Candidate itself failed.
+func NewRunner(config Config, candidate Candidate) (supervisor.Runner, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("naming this replica for its leases: %w", err)
+	}
+	return &runner{Config: config, candidate: candidate, identity: host + "_" + string(uuid.NewUUID())}, nil
+}
+
+type runner struct {
+	Config
+	candidate Candidate
+	identity  string
+}
+
+// abandonAfter is how long a component may take to stop once its lease is lost.
+// Its Fence is shut all that time.
+const abandonAfter = supervisor.StopTimeout
+
+// forever is 146 years: the longest duration that can be added to a time.
+const forever = time.Duration(1 << 62)
+
+var errLeaseLost = errors.New("the leader lease was lost")
+
+func (r *runner) Run(ctx context.Context, report supervisor.Report) error {
+	for ctx.Err() == nil {
+		if err := r.term(ctx, report); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// term sees the Candidate through one term: prepare, stand by, lead, end.
+func (r *runner) term(ctx context.Context, report supervisor.Report) error {
+	fence := NewFence(r.validity())
+	defer fence.Close()
+	termCtx, endTerm := context.WithCancel(ctx)
+	defer endTerm()
+	term, err := r.candidate.Prepare(termCtx, fence)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("preparing: %w", err)
+	}
+	defer term.Close()
+	defer endTerm()
+
+	won, err := r.standBy(ctx, fence, report)
+	if won == nil {
+		return err
+	}
+	defer won.resign()
+	report(supervisor.Leading, "")
+	leadCtx, stop := context.WithCancelCause(termCtx)
+	defer stop(nil)
+	go func() {
+		fence.AwaitShut(leadCtx)
+		stop(errLeaseLost)
+	}()
+	context.AfterFunc(won.leading, func() {
+		fence.Close()
+		stop(errLeaseLost)
+	})
+	err = lead(leadCtx, term)
+	fence.Close()
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case errors.Is(err, errAbandoned):
+		return err
+	case errors.Is(context.Cause(leadCtx), errLeaseLost):
+		klog.InfoS("Leader lease lost; the component has stopped and stands by again", "lease", r.ResourceName)
+		report(supervisor.Starting, errLeaseLost.Error())
+		return nil
+	case err == nil:
+		err = errors.New("it stopped leading by itself")
+	}
+	return err
+}
+
+// validity is how long after a renewal was asked for the lease still counts as
+// held: as long as the stock elector clings to it (its renew deadline, begun
+// anew every retry period), and safely less than others wait before they take
+// it.
+func (r *runner) validity() time.Duration {
+	return min(r.RenewDeadline.Duration+r.RetryPeriod.Duration, (r.RenewDeadline.Duration+r.LeaseDuration.Duration)/2)
+}
+
+var errAbandoned = fmt.Errorf("it did not stop within %s after its lease was lost and was abandoned", abandonAfter)
+
+// lead runs term, and gives it up when it does not stop in time.
+func lead(ctx context.Context, term Term) error {
+	result := make(chan error, 1)
+	go func() { result <- supervisor.Guard(func() error { return term.Lead(ctx) }) }()
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-time.After(abandonAfter):
+		return errAbandoned
+	}
+}
+
+// RunAlone leads without any election: for --leader-elect=false, where the user
+// answers for there being one replica.
+func RunAlone(ctx context.Context, candidate Candidate, report supervisor.Report) error {
+	ctx, cancel := context.WithCancel(ctx)
+	fence := NewFence(forever)
+	defer fence.Close()
+	fence.Renewed(time.Now())
+	term, err := candidate.Prepare(ctx, fence)
+	if err != nil {
+		cancel()
+		return fmt.Errorf("preparing: %w", err)
+	}
+	defer term.Close()
+	defer cancel()
+	report(supervisor.Leading, "without leader election")
+	return term.Lead(ctx)
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package etcd
+
+import (
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"k8s.io/klog/v2"
+)
+
+// newLogger returns a zap logger that writes to klog, so that there is one log
+// in one format. etcd's informational messages are klog's level 2, the lab's.
+func newLogger(fatal func(reason string)) *zap.Logger {
+	return zap.New(&klogCore{}, zap.WithFatalHook(fatalHook(fatal)), zap.WithPanicHook(fatalHook(fatal)))
+}
+
+// fatalHook is run instead of the os.Exit(1) of a fatal message.
+type fatalHook func(reason string)
+
+func (h fatalHook) OnWrite(entry *zapcore.CheckedEntry, fields []zapcore.Field) {
+	h(message(entry.Entry, fields))
+}
+
+func message(entry zapcore.Entry, fields []zapcore.Field) string {
+	enc := zapcore.NewMapObjectEncoder()
+	for _, f := range fields {
+		f.AddTo(enc)
+	}
+	if err, ok := enc.Fields["error"].(string); ok {
+		return entry.Message + ": " + err
+	}
+	return entry.Message
+}
+
+// klogCore is a zapcore.Core on top of klog.
+type klogCore struct {
+	fields []zapcore.Field
+}
+
+const infoLevel = 2
+
+func (c *klogCore) Enabled(level zapcore.Level) bool {
+	switch {
+	case level >= zapcore.WarnLevel:
+		return true
+	case level == zapcore.InfoLevel:
+		return klog.V(infoLevel).Enabled()
+	default:
+		return klog.V(infoLevel + 2).Enabled()
+	}
+}
+
+func (c *klogCore) With(fields []zapcore.Field) zapcore.Core {
+	return &klogCore{fields: append(c.fields[:len(c.fields):len(c.fields)], fields...)}
+}
+
+func (c *klogCore) Check(entry zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if c.Enabled(entry.Level) {
+		return ce.AddCore(entry, c)
+	}
+	return ce
+}
+
+func (c *klogCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
+	enc := zapcore.NewMapObjectEncoder()
+	kv := []any{"component", "etcd"}
+	for _, f := range append(c.fields[:len(c.fields):len(c.fields)], fields...) {
+		f.AddTo(enc)
+		kv = append(kv, f.Key, enc.Fields[f.Key])
+	}
+	// Error messages keep their rank; klog's structured calls have no warning.
+	if entry.Level >= zapcore.ErrorLevel {
+		klog.ErrorS(nil, entry.Message, kv...)
+	} else {
+		klog.InfoS(entry.Message, kv...)
+	}
+	return nil
+}
+
+func (c *klogCore) Sync() error {
+	klog.Flush()
+	return nil
+}

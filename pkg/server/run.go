@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	restclient "k8s.io/client-go/rest"
+	logsapi "k8s.io/component-base/logs/api/v1"
+	"k8s.io/klog/v2"
+
+	"github.com/khw-controller/khw-controller/pkg/crash"
+	"github.com/khw-controller/khw-controller/pkg/instance"
+	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+)
+
+// Run carries the plan out until ctx ends, and returns nil after an orderly
+// stop. It writes nothing before all checks have passed.
+func Run(ctx context.Context, p *Plan) (err error) {
+	if err := p.applyProcessWide(); err != nil {
+		return err
+	}
+	for _, n := range p.Notices {
+		klog.InfoS("Notice", "text", n)
+	}
+	klog.InfoS("Advertising this controller", "address", p.Address.IP, "source", p.Address.Source)
+	if err := p.mustPass(ctx); err != nil {
+		return err
+	}
+	lock, err := instance.Acquire(p.lockPath())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	reporter, err := p.enableCrashReports(lock)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, reporter.Close()) }()
+	if err := p.generateMissing(); err != nil {
+		return err
+	}
+	return p.supervise(ctx, reporter)
+}
+
+// applyProcessWide sets what exists once per process: feature gates, logging,
+// and the silence about API warnings that the stock commands keep.
+func (p *Plan) applyProcessWide() error {
+	registry := p.apiServer.GenericServerRunOptions.ComponentGlobalsRegistry
+	if err := registry.Set(); err != nil {
+		return fmt.Errorf("--feature-gates: %w", err)
+	}
+	gates := registry.FeatureGateFor("kube")
+	if err := logsapi.ValidateAndApply(p.apiServer.Logs, gates); err != nil {
+		return fmt.Errorf("--logging-format, --v: %w", err)
+	}
+	restclient.SetDefaultWarningHandler(restclient.NoWarnings{})
+	registry.AddMetrics()
+	return nil
+}
+
+// mustPass makes every check and returns the errors found, one line each.
+func (p *Plan) mustPass(ctx context.Context) error {
+	var errs []error
+	for _, f := range Check(ctx, p) {
+		if f.IsError() {
+			errs = append(errs, errors.New(f.String()))
+		} else {
+			klog.InfoS("Warning", "text", f.String())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (p *Plan) enableCrashReports(lock *instance.Lock) (*crash.Reporter, error) {
+	path := p.Config.Path(crashFile)
+	summary, report, err := crash.Previous(path)
+	if err != nil {
+		return nil, fmt.Errorf("keeping the last crash report: %w", err)
+	}
+	if previous, unclean := lock.Previous(); unclean {
+		klog.ErrorS(nil, "The previous run did not end in order",
+			"pid", previous.PID, "started", previous.Started.Format(time.RFC3339), "reason", summary, "report", report)
+	}
+	reporter, err := crash.Enable(path)
+	if err != nil {
+		return nil, fmt.Errorf("preparing for crash reports: %w", err)
+	}
+	return reporter, nil
+}
+
+func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter) error {
+	isolation := &isolation{reporter: reporter, restarts: map[string]bool{
+		string(lab.ControllerManager): true,
+		string(lab.Scheduler):         true,
+	}}
+	s, err := supervisor.New(p.components(isolation)...)
+	if err != nil {
+		return err
+	}
+	isolation.supervisor = s
+	isolation.install()
+	story := &story{statuses: s.Statuses()}
+	s.Subscribe(logEvents)
+	s.Subscribe(story.onEvent)
+	go story.extendWhileWorking(ctx)
+	return s.Run(ctx)
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package scheduler
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
+	clientset "k8s.io/client-go/kubernetes"
+	restclient "k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/tools/leaderelection"
+	"k8s.io/component-base/configz"
+	"k8s.io/kubernetes/cmd/kube-scheduler/app"
+	"k8s.io/kubernetes/cmd/kube-scheduler/app/config"
+	"k8s.io/kubernetes/pkg/scheduler"
+	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
+	"k8s.io/kubernetes/pkg/scheduler/framework/runtime"
+	"k8s.io/kubernetes/pkg/scheduler/profile"
+
+	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/server/election"
+	"github.com/khw-controller/khw-controller/pkg/server/serving"
+)
+
+// configzName is under which the stock app.Run registers its configuration; it
+// never takes it back.
+const configzName = "componentconfig"
+
+// candidate makes the terms of one Scheduler.
+type candidate struct {
+	options  *Options
+	shared   *config.Config
+	handler  *serving.Handler
+	watchdog *leaderelection.HealthzAdaptor
+}
+
+// term is one prepared term: clients behind its fence, and full caches.
+type term struct {
+	*candidate
+	name      *cache.InformerName
+	config    config.CompletedConfig
+	scheduler *scheduler.Scheduler
+}
+
+// Prepare makes a scheduler and fills its caches, as a stock standby does.
+func (c *candidate) Prepare(ctx context.Context, fence *election.Fence) (election.Term, error) {
+	name, err := cache.NewInformerName(string(lab.Scheduler))
+	if err != nil {
+		return nil, err
+	}
+	t := &term{candidate: c, name: name}
+	if err := t.prepare(ctx, fence); err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *term) prepare(ctx context.Context, fence *election.Fence) error {
+	options, err := t.options.forTerm()
+	if err != nil {
+		return err
+	}
+	if options.ComponentConfig, err = latest.Default(); err != nil {
+		return err
+	}
+	c, err := options.Config(ctx)
+	if err != nil {
+		return fmt.Errorf("configuring a term: %w", err)
+	}
+	if err := t.putBehind(ctx, fence, c); err != nil {
+		return err
+	}
+	t.config = c.Complete()
+	if t.scheduler, err = newScheduler(ctx, &t.config); err != nil {
+		return err
+	}
+	t.config.InformerFactory.Start(ctx.Done())
+	t.config.DynInformerFactory.Start(ctx.Done())
+	t.config.InformerFactory.WaitForCacheSync(ctx.Done())
+	t.config.DynInformerFactory.WaitForCacheSync(ctx.Done())
+	if err := t.scheduler.WaitForHandlersSync(ctx); err != nil {
+		return fmt.Errorf("filling its caches: %w", err)
+	}
+	t.handler.Set(t.newMux(pages{synced: true, pods: t.config.InformerFactory}))
+	return nil
+}
+
+// putBehind replaces every client in c by one that passes through fence, and
+// leaves out what outlives a term.
+func (t *term) putBehind(ctx context.Context, fence *election.Fence, c *config.Config) error {
+	fenced := restclient.CopyConfig(c.KubeConfig)
+	fenced.Wrap(fence.Wrap)
+	client, err := clientset.NewForConfig(restclient.AddUserAgent(restclient.CopyConfig(fenced), "scheduler"))
+	if err != nil {
+		return err
+	}
+	eventClient, err := clientset.NewForConfig(fenced)
+	if err != nil {
+		return err
+	}
+	dynamicClient, err := dynamic.NewForConfig(fenced)
+	if err != nil {
+		return err
+	}
+	c.KubeConfig = fenced
+	c.Client = client
+	c.EventBroadcaster = events.NewEventBroadcasterAdapterWithContext(ctx, eventClient)
+	c.InformerFactory = scheduler.NewInformerFactory(client, 0, t.name)
+	c.DynInformerFactory = dynamicinformer.NewFilteredDynamicSharedInformerFactory(dynamicClient, 0, corev1.NamespaceAll, nil)
+	// The election and the port are held around the term: the stock Run skips
+	// both, and with them its exits, when they are off.
+	c.ComponentConfig.LeaderElection.LeaderElect = false
+	c.LeaderElection = nil
+	c.SecureServing = nil
+	return nil
+}
+
+// newScheduler is the second half of the stock app.Setup, which cannot be
+// handed clients.
+func newScheduler(ctx context.Context, c *config.CompletedConfig) (*scheduler.Scheduler, error) {
+	recorders := profile.RecorderFactory(func(name string) events.EventRecorderLogger {
+		return c.EventBroadcaster.NewRecorder(name)
+	})
+	return scheduler.New(ctx, c.Client, c.InformerFactory, c.DynInformerFactory, recorders,
+		scheduler.WithComponentConfigVersion(c.ComponentConfig.APIVersion),
+		scheduler.WithKubeConfig(c.KubeConfig),
+		scheduler.WithProfiles(c.ComponentConfig.Profiles...),
+		scheduler.WithPercentageOfNodesToScore(c.ComponentConfig.PercentageOfNodesToScore),
+		scheduler.WithFrameworkOutOfTreeRegistry(runtime.Registry{}),
+		scheduler.WithPodMaxBackoffSeconds(c.ComponentConfig.PodMaxBackoffSeconds),
+		scheduler.WithPodInitialBackoffSeconds(c.ComponentConfig.PodInitialBackoffSeconds),
+		scheduler.WithPodMaxInUnschedulablePodsDuration(c.PodMaxInUnschedulablePodsDuration),
+		scheduler.WithExtenders(c.ComponentConfig.Extenders...),
+		scheduler.WithParallelism(c.ComponentConfig.Parallelism),
+	)
+}
+
+// Lead schedules until ctx ends: the stock Run without its leader election, its
+// port (which stays open between terms) and so without its exits.
+func (t *term) Lead(ctx context.Context) error {
+	t.handler.Set(t.newMux(pages{synced: true, leading: true, pods: t.config.InformerFactory}))
+	defer t.standBy()
+	err := app.Run(ctx, &t.config, t.scheduler)
+	if ctx.Err() != nil {
+		return nil // "finished without leader elect"
+	}
+	return err
+}
+
+// Close stops the informers and gives back the process-wide names that a next
+// term registers again.
+func (t *term) Close() {
+	if t.config.Config != nil {
+		t.config.InformerFactory.Shutdown()
+		t.config.DynInformerFactory.Shutdown()
+	}
+	configz.Delete(configzName)
+	t.name.Release()
+}

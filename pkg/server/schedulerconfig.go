@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	kubeschedulerv1 "k8s.io/kube-scheduler/config/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/khw-controller/khw-controller/pkg/lab"
+)
+
+// schedulerClient are the scheduler's flags that it ignores next to --config;
+// they are written into its configuration instead.
+var schedulerClient = []string{"kubeconfig", "kube-api-qps", "kube-api-burst", "kube-api-content-type"}
+
+// schedulerArgv makes the scheduler's configuration from its file and returns
+// the command line with which the scheduler reads the result.
+func (p *Plan) schedulerArgv() ([]string, error) {
+	settings := p.Settings[lab.Scheduler]
+	path := lab.Get(settings, "config")
+	file, err := os.ReadFile(path)
+	byDefault := slices.ContainsFunc(settings, func(s lab.Setting) bool { return s.Name == "config" && s.Source == lab.FromLab })
+	if err != nil && (!byDefault || !errors.Is(err, os.ErrNotExist)) {
+		return nil, fmt.Errorf("--kube-scheduler-arg config: %w", err)
+	}
+	client := map[string]string{}
+	for _, s := range settings {
+		if slices.Contains(schedulerClient, s.Name) {
+			client[s.Name] = s.Value
+		}
+	}
+	if client["kubeconfig"] == "" && len(file) == 0 {
+		client["kubeconfig"] = p.Files.SchedulerKubeconfig
+	}
+	converted, err := p.convertSchedulerConfig(file, client)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	inForce, err := inMemory("kube-scheduler.yaml", converted)
+	if err != nil {
+		return nil, err
+	}
+	var argv []string
+	for _, s := range settings {
+		switch {
+		case s.Name == "config":
+			s.Value = inForce
+		case slices.Contains(schedulerClient, s.Name):
+			continue
+		}
+		argv = append(argv, s.String())
+	}
+	return argv, nil
+}
+
+// convertSchedulerConfig takes the lab's own kubeconfig path for one below the
+// root, like every other lab path.
+func (p *Plan) convertSchedulerConfig(file []byte, client map[string]string) ([]byte, error) {
+	converted, notices, err := lab.SchedulerConfig(file, client)
+	if err != nil {
+		return nil, err
+	}
+	path, err := kubeconfigIn(converted)
+	if err != nil {
+		return nil, err
+	}
+	if below := p.Config.Path(labSchedulerKubeconfig); path == labSchedulerKubeconfig && path != below {
+		client["kubeconfig"] = below
+		return p.convertSchedulerConfig(file, client)
+	}
+	p.Notices = append(p.Notices, notices...)
+	p.Files.SchedulerKubeconfig = path
+	return converted, nil
+}
+
+const labSchedulerKubeconfig = labDir + "/kube-scheduler.kubeconfig"
+
+func kubeconfigIn(config []byte) (string, error) {
+	var c kubeschedulerv1.KubeSchedulerConfiguration
+	if err := yaml.Unmarshal(config, &c); err != nil {
+		return "", err
+	}
+	if c.ClientConnection.Kubeconfig == "" {
+		return "", errors.New("clientConnection.kubeconfig is not set; the scheduler needs one")
+	}
+	return c.ClientConnection.Kubeconfig, nil
+}
+
+// TranslateSchedulerConfig replaces the file behind --config in a kube-scheduler
+// command line by its form for today's scheduler, in memory.
+func TranslateSchedulerConfig(argv []string) (out, notices []string, err error) {
+	for i := 0; i < len(argv); i++ {
+		a := lab.ParseArg(argv[i])
+		if a.Name != "config" {
+			out = append(out, argv[i])
+			continue
+		}
+		if !a.HasValue && i+1 < len(argv) {
+			i++
+			a.Value = argv[i]
+		}
+		file, err := os.ReadFile(a.Value)
+		if err != nil {
+			return nil, nil, fmt.Errorf("--config: %w", err)
+		}
+		converted, more, err := lab.SchedulerConfig(file, nil)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", a.Value, err)
+		}
+		path, err := inMemory("kube-scheduler.yaml", converted)
+		if err != nil {
+			return nil, nil, err
+		}
+		notices = append(notices, more...)
+		out = append(out, "--config="+path)
+	}
+	return out, notices, nil
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"github.com/khw-controller/khw-controller/pkg/notify"
+	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+)
+
+// logEvents writes each event as one log line.
+func logEvents(e supervisor.Event) {
+	kv := []any{"component", e.Component}
+	if e.Detail != "" {
+		kv = append(kv, "detail", e.Detail)
+	}
+	switch {
+	case e.State == supervisor.Failed || e.State == supervisor.Restarting:
+		klog.ErrorS(nil, "Component is "+string(e.State), kv...)
+	case e.State != e.Before.State || e.Detail != e.Before.Detail:
+		klog.InfoS("Component is "+string(e.State), kv...)
+	case e.Unhealthy != "":
+		klog.ErrorS(nil, "Component does not work", append(kv, "reason", e.Unhealthy)...)
+	case e.Before.Unhealthy != "":
+		klog.InfoS("Component works again", kv...)
+	}
+}
+
+// story tells the service manager how the whole is doing.
+type story struct {
+	mu       sync.Mutex
+	statuses []supervisor.Status
+	ready    bool
+	stopping bool
+}
+
+func (s *story) onEvent(e supervisor.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.statuses, func(st supervisor.Status) bool { return st.Component == e.Component })
+	s.statuses[i] = e.Status
+	summary := Summary(s.statuses)
+	switch {
+	case s.stopping || e.State == supervisor.Stopping:
+		s.stopping = true
+		notify.Stopping(summary)
+	case !s.ready && allUp(s.statuses):
+		s.ready = true
+		klog.InfoS("The control plane is ready")
+		notify.Ready(summary)
+	default:
+		notify.Status(summary)
+	}
+}
+
+func (s *story) isReady() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ready || s.stopping
+}
+
+func allUp(statuses []supervisor.Status) bool {
+	for _, s := range statuses {
+		if !s.State.Up() {
+			return false
+		}
+	}
+	return true
+}
+
+// Summary says in one line how the components are doing.
+func Summary(statuses []supervisor.Status) string {
+	word := "ready"
+	parts := make([]string, 0, len(statuses))
+	for _, s := range statuses {
+		part := s.Component + " " + string(s.State)
+		switch {
+		case s.Unhealthy != "":
+			part += " (" + s.Unhealthy + ")"
+		case s.Detail != "":
+			part += " (" + s.Detail + ")"
+		}
+		parts = append(parts, part)
+		word = worse(word, s)
+	}
+	return word + ": " + strings.Join(parts, ", ")
+}
+
+// worse returns the word for the whole after looking at one more component.
+func worse(word string, s supervisor.Status) string {
+	rank := []string{"ready", "starting", "degraded", "stopping"}
+	mine := "ready"
+	switch {
+	case s.State == supervisor.Stopping || s.State == supervisor.Stopped:
+		mine = "stopping"
+	case s.State == supervisor.Failed || s.State == supervisor.Restarting || s.Unhealthy != "":
+		mine = "degraded"
+	case !s.State.Up():
+		mine = "starting"
+	}
+	if slices.Index(rank, mine) > slices.Index(rank, word) {
+		return mine
+	}
+	return word
+}
+
+// Pace of asking for more time.
+const (
+	extendEvery = 10 * time.Second
+	extendBy    = 30 * time.Second
+)
+
+// extendWhileWorking asks the service manager for more time while the start
+// makes progress, which it does as long as the process computes or uses its
+// disk: replaying a long log does, a deadlock does not.
+func (s *story) extendWhileWorking(ctx context.Context) {
+	tick := time.NewTicker(extendEvery)
+	defer tick.Stop()
+	before := work()
+	for !s.isReady() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if now := work(); now > before {
+			before = now
+			notify.ExtendTimeout(extendBy)
+		}
+	}
+}
+
+// work counts what the process has done so far, in tens of milliseconds of CPU
+// time and blocks of disk.
+func work() int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		klog.ErrorS(fmt.Errorf("getrusage: %w", err), "Progress cannot be measured")
+		return 0
+	}
+	cpu := time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return int64(cpu/(100*time.Millisecond)) + u.Inblock + u.Oublock
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package supervisor keeps the components of one controller running.
+//
+// What goes in is data: components, each with the names of those it needs and
+// a [Runner]. They are started as soon as what they need is up, stopped only
+// after everything that needs them has stopped, and every change of state
+// becomes an [Event]. Logs, the service manager and `status` are readers of
+// those events; the supervisor knows none of them.
+//
+// Abilities beyond running are optional interfaces ([Readier],
+// [HealthChecker]); policies are wrappers ([WithRestart]).
+package supervisor
