@@ -38,7 +38,7 @@ run: build ## Run a control plane as an ordinary user, everything below ./.run
 
 .PHONY: test
 test: ## Run the unit tests
-	go test ./cmd/... ./pkg/...
+	go test ./cmd/... ./pkg/... ./hack/...
 
 .PHONY: lint
 lint: ## Vet, format and lint
@@ -58,8 +58,8 @@ fuzz: ## Run every fuzz target for FUZZTIME (20s) each
 	hack/fuzz $(or $(FUZZTIME),20s)
 
 .PHONY: docs
-docs: build ## Print the reference pages in docs/ anew
-	hack/docs
+docs: ## Print the reference pages in docs/ anew
+	go run ./hack/gendocs docs
 
 .PHONY: clean
 clean: ## Remove what was built and what `make run` left

@@ -7,6 +7,7 @@ package address
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,6 +18,9 @@ import (
 
 // timeout bounds both metadata services together.
 const timeout = 800 * time.Millisecond
+
+// ErrNotFound is the error of a machine that has no address to advertise.
+var ErrNotFound = errors.New("no address to advertise was found")
 
 // Result is an address and where it came from, in words.
 type Result struct {
@@ -68,7 +72,7 @@ func (d detector) detect(ctx context.Context) (Result, error) {
 	}
 	ip, err := d.defaultRoute()
 	if err != nil {
-		return Result{}, fmt.Errorf("no address to advertise was found, neither from GCP or AWS metadata nor from a default route (%w); set --advertise-address", err)
+		return Result{}, fmt.Errorf("%w, neither from GCP or AWS metadata nor from a default route (%w); set --advertise-address", ErrNotFound, err)
 	}
 	return Result{IP: ip, Source: "the default route"}, nil
 }

@@ -30,10 +30,11 @@ func (f *Flags) AddTo(fs *pflag.FlagSet) {
 }
 
 func usage(k Key) string {
+	doc := strings.ReplaceAll(k.Doc, "`", "") // pflag takes what is quoted for the type
 	if k.Default == "" {
-		return k.Doc
+		return doc
 	}
-	return k.Doc + " (default " + k.Default + ")"
+	return doc + " (default " + k.Default + ")"
 }
 
 // flagValue is a pflag.Value that remembers what it was given, in order.

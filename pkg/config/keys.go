@@ -70,7 +70,7 @@ func Keys() []Key {
 func argKey(component lab.Component) Key {
 	return Key{
 		Name: string(component) + "-arg", Type: "name=value", List: true, Default: "the lab's flags",
-		Doc: "A flag for " + string(component) + ", such as v=4. It beats the lab's value; the lab's old spellings are " +
+		Doc: "A flag for " + string(component) + ", such as profiling=false. It beats the lab's value; the lab's old spellings are " +
 			"understood. Repeatable. `khw-controller flags` shows what is in force.",
 		set: func(c *Config, source, v string) {
 			c.Args[component] = append(c.Args[component], lab.Override{Arg: lab.ParseArg(v), Source: source})

@@ -131,7 +131,7 @@ func WriteUnit(w io.Writer, settings map[Component][]Setting) error {
 
 // WriteMarkdown prints the table for the documentation.
 func WriteMarkdown(w io.Writer) error {
-	fmt.Fprint(w, "# The lab's flags today\n\nEvery flag of the lab's three units, in the lab's order, and what it is in this Kubernetes.\nThis page is printed by `khw-controller flags -o markdown`.\n")
+	fmt.Fprint(w, "# The lab's flags today\n\nEvery flag of the lab's three units, in the lab's order, and what it is in this Kubernetes.\nThis page is printed by `make docs`; `khw-controller flags` shows the values in force on a controller.\n")
 	for _, c := range Components() {
 		fmt.Fprintf(w, "\n## %s\n\n| flag | the lab's value | today | fate | why |\n|---|---|---|---|---|\n", c)
 		for _, f := range Flags(c) {

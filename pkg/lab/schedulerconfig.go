@@ -23,10 +23,10 @@ type fields = map[string]any
 
 // SchedulerConfig returns the configuration for today's scheduler as YAML. file
 // is what kube-scheduler.yaml holds: the lab's componentconfig/v1alpha1, which
-// is converted, or today's form; nil stands for the lab's. client holds the
-// scheduler's own client flags, which beat the file; limits that neither sets
-// are raised. notices are lines for the user.
-func SchedulerConfig(file []byte, client map[string]string) (out []byte, notices []string, err error) {
+// is converted, or today's form; nil stands for the lab's. flags are the
+// scheduler's own client flags, which beat the file, and fallback those that
+// hold where the file sets nothing. notices are lines for the user.
+func SchedulerConfig(file []byte, flags, fallback map[string]string) (out []byte, notices []string, err error) {
 	doc := fields{"apiVersion": schedulerV1, "kind": schedulerKind}
 	if len(bytes.TrimSpace(file)) > 0 {
 		doc = fields{}
@@ -46,7 +46,7 @@ func SchedulerConfig(file []byte, client map[string]string) (out []byte, notices
 	default:
 		return nil, nil, fmt.Errorf("apiVersion is %v, want %s or the lab's %s", version, schedulerV1, schedulerV1Alpha1)
 	}
-	if err := setClient(doc, client); err != nil {
+	if err := setClient(doc, flags, fallback); err != nil {
 		return nil, nil, err
 	}
 	out, err = yaml.Marshal(doc)
@@ -58,27 +58,46 @@ var clientKeys = map[string]string{
 	"kubeconfig": "kubeconfig", "kube-api-qps": "qps", "kube-api-burst": "burst", "kube-api-content-type": "contentType",
 }
 
-func setClient(doc fields, flags map[string]string) error {
+// ClientLimits are the flags that raise the scheduler's client-side rate limits,
+// as the added flags of the controller-manager do.
+func ClientLimits() map[string]string {
+	return map[string]string{"kube-api-qps": clientQPS, "kube-api-burst": clientBurst}
+}
+
+func setClient(doc fields, flags, fallback map[string]string) error {
 	client, err := section(doc, "clientConnection")
 	if err != nil {
 		return err
 	}
-	for flag, value := range map[string]string{"kube-api-qps": clientQPS, "kube-api-burst": clientBurst} {
-		if key := clientKeys[flag]; client[key] == nil {
-			client[key] = json.Number(value)
+	for flag, value := range fallback {
+		if client[clientKeys[flag]] != nil {
+			continue
+		}
+		if err := setClientKey(client, flag, value); err != nil {
+			return err
 		}
 	}
 	for flag, value := range flags {
-		if flag != "kube-api-qps" && flag != "kube-api-burst" {
-			client[clientKeys[flag]] = value
-			continue
+		if err := setClientKey(client, flag, value); err != nil {
+			return err
 		}
-		if _, err := strconv.ParseFloat(value, 32); err != nil {
-			return fmt.Errorf("--%s=%s: want a number", flag, value)
-		}
-		client[clientKeys[flag]] = json.Number(value)
 	}
-	doc["clientConnection"] = client
+	if len(client) > 0 {
+		doc["clientConnection"] = client
+	}
+	return nil
+}
+
+func setClientKey(client fields, flag, value string) error {
+	key := clientKeys[flag]
+	if key != "qps" && key != "burst" {
+		client[key] = value
+		return nil
+	}
+	if _, err := strconv.ParseFloat(value, 32); err != nil {
+		return fmt.Errorf("--%s=%s: want a number", flag, value)
+	}
+	client[key] = json.Number(value)
 	return nil
 }
 

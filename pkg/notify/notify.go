@@ -6,28 +6,58 @@ package notify
 
 import (
 	"fmt"
+	"net"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
+// socketVariable is where systemd names its socket.
+const socketVariable = "NOTIFY_SOCKET"
+
+// Notifier sends to one service manager. The zero value sends nothing.
+type Notifier struct {
+	socket string
+}
+
+// Take returns the Notifier for the socket in the environment, and takes it out
+// of there: k8s.io/apiserver sends a READY=1 of its own when its port is open
+// (pkg/server/genericapiserver.go), which is long before the service is ready,
+// and unsets the variable for everybody.
+func Take() Notifier {
+	n := Notifier{socket: os.Getenv(socketVariable)}
+	os.Unsetenv(socketVariable)
+	return n
+}
+
 // Ready says that the service is up, and how it is.
-func Ready(status string) { send(daemon.SdNotifyReady, statusLine(status)) }
+func (n Notifier) Ready(status string) { n.send(daemon.SdNotifyReady, statusLine(status)) }
 
 // Status says in one line how the service is.
-func Status(status string) { send(statusLine(status)) }
+func (n Notifier) Status(status string) { n.send(statusLine(status)) }
 
 // Stopping says that the service has begun to stop, and how far it is.
-func Stopping(status string) { send(daemon.SdNotifyStopping, statusLine(status)) }
+func (n Notifier) Stopping(status string) { n.send(daemon.SdNotifyStopping, statusLine(status)) }
 
 // ExtendTimeout asks for that much more time, from now on, to start or stop in.
-func ExtendTimeout(d time.Duration) { send(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", d.Microseconds())) }
+func (n Notifier) ExtendTimeout(d time.Duration) {
+	n.send(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", d.Microseconds()))
+}
 
 func statusLine(s string) string { return "STATUS=" + strings.ReplaceAll(s, "\n", " ") }
 
 // send sends assignments in one datagram. A service manager that cannot be
 // reached is no reason for the service to do anything else.
-func send(assignments ...string) {
-	_, _ = daemon.SdNotify(false, strings.Join(assignments, "\n"))
+func (n Notifier) send(assignments ...string) {
+	if n.socket == "" {
+		return
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: n.socket, Net: "unixgram"})
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_, _ = conn.Write([]byte(strings.Join(assignments, "\n")))
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -31,12 +32,20 @@ type pair struct {
 	key  *ecdsa.PrivateKey
 }
 
+// Organizational units of the lab's certificates. The CA's has to differ: OpenSSL
+// compares names without regard to case and would take "kubernetes", signed by
+// "Kubernetes", for self-signed.
+const (
+	caUnit   = "CA"
+	leafUnit = "Kubernetes The Hard Way"
+)
+
 // subject is the lab's, with its location fields (chapter 04's CSR files).
-func subject(commonName, organization string) pkix.Name {
+func subject(commonName, organization, unit string) pkix.Name {
 	return pkix.Name{
 		CommonName:         commonName,
 		Organization:       []string{organization},
-		OrganizationalUnit: []string{"Kubernetes The Hard Way"},
+		OrganizationalUnit: []string{unit},
 		Country:            []string{"US"},
 		Province:           []string{"Oregon"},
 		Locality:           []string{"Portland"},
@@ -45,7 +54,7 @@ func subject(commonName, organization string) pkix.Name {
 
 func newAuthority(now time.Time) (*pair, error) {
 	return sign(nil, &x509.Certificate{
-		Subject:               subject("Kubernetes", "Kubernetes"),
+		Subject:               subject("Kubernetes", "Kubernetes", caUnit),
 		NotBefore:             now.Add(-backdate),
 		NotAfter:              now.Add(caValidity),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
@@ -74,6 +83,12 @@ func sign(ca *pair, template *x509.Certificate) (*pair, error) {
 	if template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)); err != nil {
 		return nil, fmt.Errorf("choosing a serial number: %w", err)
 	}
+	spki, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	id := sha256.Sum256(spki)
+	template.SubjectKeyId = id[:20]
 	parent, signer := template, key
 	if ca != nil {
 		parent, signer = ca.cert, ca.key

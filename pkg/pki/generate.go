@@ -54,12 +54,12 @@ func Generate(f Files, spec Spec) error {
 		names = append(names[:len(names):len(names)], host)
 	}
 	out.leaf(ca, f.Cert, f.Key, now, x509.Certificate{
-		Subject:     subject(serverCN, "Kubernetes"),
+		Subject:     subject(serverCN, "Kubernetes", leafUnit),
 		DNSNames:    names,
 		IPAddresses: []net.IP{spec.ServiceIP, spec.AdvertiseAddress, net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	})
 	out.leaf(ca, f.ServiceAccount, f.ServiceAccountKey, now, x509.Certificate{
-		Subject: subject("service-accounts", "Kubernetes"),
+		Subject: subject("service-accounts", "Kubernetes", leafUnit),
 	})
 	server := fmt.Sprintf("https://127.0.0.1:%d", spec.ServerPort)
 	out.kubeconfig(ca, f.ControllerManagerKubeconfig, now, server, "system:kube-controller-manager", "system:kube-controller-manager")
@@ -110,7 +110,7 @@ func (o *output) kubeconfig(ca *pair, path string, now time.Time, server, user, 
 	if o.err != nil {
 		return
 	}
-	client, err := ca.leaf(now, x509.Certificate{Subject: subject(user, group)})
+	client, err := ca.leaf(now, x509.Certificate{Subject: subject(user, group, leafUnit)})
 	if err != nil {
 		o.err = err
 		return

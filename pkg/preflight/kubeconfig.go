@@ -43,12 +43,12 @@ func checkKubeconfig(in Input, f File) []Finding {
 }
 
 func checkKubeconfigCA(in Input, f File, ca []byte) []Finding {
-	server, err := readCertificates(in.Serving.Cert.Path)
-	if err != nil {
+	server, problems := checkSigned(in, in.Serving, in.ClientCA, x509.ExtKeyUsageServerAuth)
+	if server == nil || len(problems) > 0 {
 		return nil // reported with the certificate itself
 	}
 	authorities, err := parseCertificates(ca)
-	if err != nil || !signedBy(server[0], authorities) {
+	if err != nil || !signedBy(server, authorities) {
 		return failure(f.at(), "is for another CA than the one that signed "+in.Serving.Cert.Path, "make it again with --certificate-authority="+in.ClientCA.Path)
 	}
 	return nil

@@ -15,12 +15,13 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/crash"
 	"github.com/khw-controller/khw-controller/pkg/instance"
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/notify"
 	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
 )
 
-// Run carries the plan out until ctx ends, and returns nil after an orderly
-// stop. It writes nothing before all checks have passed.
-func Run(ctx context.Context, p *Plan) (err error) {
+// Run carries the plan out until ctx ends, telling n how it goes, and returns nil
+// after an orderly stop. It writes nothing before all checks have passed.
+func Run(ctx context.Context, p *Plan, n notify.Notifier) (err error) {
 	if err := p.applyProcessWide(); err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func Run(ctx context.Context, p *Plan) (err error) {
 	if err := p.generateMissing(); err != nil {
 		return err
 	}
-	return p.supervise(ctx, reporter)
+	return p.supervise(ctx, reporter, n)
 }
 
 // applyProcessWide sets what exists once per process: feature gates, logging,
@@ -93,7 +94,7 @@ func (p *Plan) enableCrashReports(lock *instance.Lock) (*crash.Reporter, error) 
 	return reporter, nil
 }
 
-func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter) error {
+func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter, n notify.Notifier) error {
 	isolation := &isolation{reporter: reporter, restarts: map[string]bool{
 		string(lab.ControllerManager): true,
 		string(lab.Scheduler):         true,
@@ -104,7 +105,7 @@ func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter) error {
 	}
 	isolation.supervisor = s
 	isolation.install()
-	story := &story{statuses: s.Statuses()}
+	story := &story{notify: n, statuses: s.Statuses()}
 	s.Subscribe(logEvents)
 	s.Subscribe(story.onEvent)
 	go story.extendWhileWorking(ctx)

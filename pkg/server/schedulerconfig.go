@@ -61,7 +61,7 @@ func (p *Plan) schedulerArgv() ([]string, error) {
 // convertSchedulerConfig takes the lab's own kubeconfig path for one below the
 // root, like every other lab path.
 func (p *Plan) convertSchedulerConfig(file []byte, client map[string]string) ([]byte, error) {
-	converted, notices, err := lab.SchedulerConfig(file, client)
+	converted, notices, err := lab.SchedulerConfig(file, client, lab.ClientLimits())
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func TranslateSchedulerConfig(argv []string) (out, notices []string, err error) 
 		if err != nil {
 			return nil, nil, fmt.Errorf("--config: %w", err)
 		}
-		converted, more, err := lab.SchedulerConfig(file, nil)
+		converted, more, err := lab.SchedulerConfig(file, nil, nil)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", a.Value, err)
 		}

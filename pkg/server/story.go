@@ -37,6 +37,8 @@ func logEvents(e supervisor.Event) {
 
 // story tells the service manager how the whole is doing.
 type story struct {
+	notify notify.Notifier
+
 	mu       sync.Mutex
 	statuses []supervisor.Status
 	ready    bool
@@ -52,13 +54,13 @@ func (s *story) onEvent(e supervisor.Event) {
 	switch {
 	case s.stopping || e.State == supervisor.Stopping:
 		s.stopping = true
-		notify.Stopping(summary)
+		s.notify.Stopping(summary)
 	case !s.ready && allUp(s.statuses):
 		s.ready = true
 		klog.InfoS("The control plane is ready")
-		notify.Ready(summary)
+		s.notify.Ready(summary)
 	default:
-		notify.Status(summary)
+		s.notify.Status(summary)
 	}
 }
 
@@ -134,7 +136,7 @@ func (s *story) extendWhileWorking(ctx context.Context) {
 		}
 		if now := work(); now > before {
 			before = now
-			notify.ExtendTimeout(extendBy)
+			s.notify.ExtendTimeout(extendBy)
 		}
 	}
 }

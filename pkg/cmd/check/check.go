@@ -33,17 +33,9 @@ wrong usage.`,
 	output := cli.AddOutput(cmd, "json")
 	flags.AddTo(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		root, err := cli.Root(cmd)
+		plan, err := cli.Plan(cmd, &flags)
 		if err != nil {
 			return err
-		}
-		c, err := flags.Load(root)
-		if err != nil {
-			return cli.UsageError{Err: err}
-		}
-		plan, err := server.NewPlan(cmd.Context(), c)
-		if err != nil {
-			return cli.UsageError{Err: err}
 		}
 		findings := server.Check(cmd.Context(), plan)
 		if err := write(cmd.OutOrStdout(), output.String(), plan.Notices, findings); err != nil {

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package cli is what the verbs of khw-controller have in common: streams,
-// errors with exit codes, and the --root and -o flags.
+// errors with exit codes, the --root and -o flags, and the plan that run, check
+// and flags make of the same flags.
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/khw-controller/khw-controller/pkg/address"
+	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/server"
 )
 
 // RootFlag is the flag that every command has.
@@ -80,37 +81,19 @@ func Root(cmd *cobra.Command) (string, error) {
 	return abs, nil
 }
 
-// Output is the value of -o.
-type Output struct {
-	value   string
-	allowed []string
-}
-
-// AddOutput adds -o with the given formats besides text, the default.
-func AddOutput(cmd *cobra.Command, formats ...string) *Output {
-	o := &Output{value: "text", allowed: append([]string{"text"}, formats...)}
-	cmd.Flags().VarP(o, "output", "o", "How the result is printed: "+strings.Join(o.allowed, ", ")+".")
-	return o
-}
-
-// String returns the chosen format.
-func (o *Output) String() string { return o.value }
-
-// Type is part of pflag.Value.
-func (o *Output) Type() string { return "format" }
-
-// Set is part of pflag.Value.
-func (o *Output) Set(s string) error {
-	if !slices.Contains(o.allowed, s) {
-		return fmt.Errorf("want one of %s", strings.Join(o.allowed, ", "))
+// Plan reads the config file and the flags of cmd, and plans what they ask for.
+func Plan(cmd *cobra.Command, flags *config.Flags) (*server.Plan, error) {
+	root, err := Root(cmd)
+	if err != nil {
+		return nil, err
 	}
-	o.value = s
-	return nil
-}
-
-// WriteJSON prints v for scripts.
-func WriteJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
+	c, err := flags.Load(root)
+	if err != nil {
+		return nil, UsageError{err}
+	}
+	plan, err := server.NewPlan(cmd.Context(), c)
+	if err != nil && !errors.Is(err, address.ErrNotFound) {
+		err = UsageError{err}
+	}
+	return plan, err
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/lab"
-	"github.com/khw-controller/khw-controller/pkg/server"
 )
 
 // New returns the command.
@@ -28,20 +27,12 @@ and why. It takes the flags of run.
   khw-controller flags --kube-apiserver-arg event-ttl=2h -o json`,
 		Args: cli.NoArgs,
 	}
-	output := cli.AddOutput(cmd, "json", "yaml", "unit", "markdown")
+	output := cli.AddOutput(cmd, "json", "yaml", "unit")
 	flags.AddTo(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		root, err := cli.Root(cmd)
+		plan, err := cli.Plan(cmd, &flags)
 		if err != nil {
 			return err
-		}
-		c, err := flags.Load(root)
-		if err != nil {
-			return cli.UsageError{Err: err}
-		}
-		plan, err := server.NewPlan(cmd.Context(), c)
-		if err != nil {
-			return cli.UsageError{Err: err}
 		}
 		rows := lab.Rows(plan.Settings)
 		switch w := cmd.OutOrStdout(); output.String() {
@@ -51,8 +42,6 @@ and why. It takes the flags of run.
 			return lab.WriteYAML(w, rows)
 		case "unit":
 			return lab.WriteUnit(w, plan.Settings)
-		case "markdown":
-			return lab.WriteMarkdown(w)
 		default:
 			return lab.WriteText(w, rows)
 		}

@@ -5,6 +5,7 @@
 package kubectl
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,16 +82,17 @@ func useAdmin(root string, args []string) error {
 	if root == "" && os.Getenv(clientcmd.RecommendedConfigPathEnvVar) != "" {
 		return nil
 	}
-	path := filepath.Join("/", adminKubeconfig)
-	if root != "" {
-		abs, err := filepath.Abs(root)
-		if err != nil {
-			return err
+	if root == "" {
+		if _, err := os.Stat(adminKubeconfig); err != nil {
+			return nil // kubectl's own default, ~/.kube/config
 		}
-		path = filepath.Join(abs, adminKubeconfig)
 	}
-	if _, err := os.Stat(path); err != nil && root == "" {
-		return nil // kubectl's own default, ~/.kube/config
+	path, err := filepath.Abs(root + adminKubeconfig)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("%w; run khw-controller run --%s %s first, or give --kubeconfig", err, cli.RootFlag, root)
 	}
 	return os.Setenv(clientcmd.RecommendedConfigPathEnvVar, path)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/notify"
 	"github.com/khw-controller/khw-controller/pkg/server"
 )
 
@@ -34,22 +35,15 @@ below but --config and --root is a key of the file, without the dashes.`,
   sudo khw-controller run --etcd-servers=https://10.240.0.10:2379,https://10.240.0.11:2379,https://10.240.0.12:2379
 
   # Any flag of a component, in the lab's spelling or today's
-  khw-controller run --root ~/khw --kube-apiserver-arg secure-port=7443 --kube-scheduler-arg v=4`,
+  khw-controller run --root ~/khw --kube-apiserver-arg secure-port=7443 --kube-scheduler-arg profiling=false`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			root, err := cli.Root(cmd)
+			notifier := notify.Take()
+			plan, err := cli.Plan(cmd, &flags)
 			if err != nil {
 				return err
 			}
-			c, err := flags.Load(root)
-			if err != nil {
-				return cli.UsageError{Err: err}
-			}
-			plan, err := server.NewPlan(cmd.Context(), c)
-			if err != nil {
-				return cli.UsageError{Err: err}
-			}
-			return server.Run(cmd.Context(), plan)
+			return server.Run(cmd.Context(), plan, notifier)
 		},
 	}
 	flags.AddTo(cmd.Flags())

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	readyInterval  = 100 * time.Millisecond // while starting
-	healthInterval = 5 * time.Second        // once up
+	readyInterval  = 50 * time.Millisecond // while starting
+	healthInterval = 5 * time.Second       // once up
 	probeTimeout   = 3 * time.Second
 )
 

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"fmt"
+	"net"
+	"os"
+
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/khw-controller/khw-controller/pkg/pki"
+	"github.com/khw-controller/khw-controller/test/e2e/harness/process"
+)
+
+// GeneratePKI puts all of the lab's files below the root before any start.
+func (c *Controller) GeneratePKI() {
+	c.Helper()
+	address, err := process.HostAddress()
+	c.Must(err)
+	c.Must(pki.Generate(pki.FilesIn(c.Lab("")), pki.Spec{
+		AdvertiseAddress: address,
+		ServiceIP:        net.IPv4(10, 32, 0, 1),
+		ServerPort:       c.Ports.APIServer,
+	}))
+}
+
+// CopyPKI puts the lab's files of another controller below the root, with the
+// kubeconfigs made to point to this one's apiserver.
+func (c *Controller) CopyPKI(from *Controller) {
+	c.Helper()
+	c.Must(os.CopyFS(c.Lab(""), os.DirFS(from.Lab(""))))
+	for _, name := range []string{"admin", "kube-controller-manager", "kube-scheduler"} {
+		path := c.Lab(name + ".kubeconfig")
+		config, err := clientcmd.LoadFromFile(path)
+		c.Must(err)
+		for _, cl := range config.Clusters {
+			cl.Server = fmt.Sprintf("https://127.0.0.1:%d", c.Ports.APIServer)
+		}
+		c.Must(clientcmd.WriteToFile(*config, path))
+	}
+}
