@@ -14,7 +14,8 @@ import (
 // DefaultFile is where the config file is looked for, below the root.
 const DefaultFile = "/etc/kubernetes/config/khw-controller.yaml"
 
-// Sources of values, besides the config file's own name.
+// FromFlag is the source of a value that came from the command line; that of
+// any other is the config file's name.
 const FromFlag = "flag"
 
 // Config is what a user asked for: flags over file. What neither sets is empty.

@@ -28,7 +28,7 @@ type Notifier struct {
 // and unsets the variable for everybody.
 func Take() Notifier {
 	n := Notifier{socket: os.Getenv(socketVariable)}
-	os.Unsetenv(socketVariable)
+	_ = os.Unsetenv(socketVariable) // fails for malformed names only
 	return n
 }
 

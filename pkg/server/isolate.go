@@ -5,6 +5,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -42,8 +43,8 @@ func (i *isolation) install() {
 // onPanic is called by HandleCrash before it panics again. When the goroutine
 // is one of a component that can be restarted, it ends here instead.
 func (i *isolation) onPanic(_ context.Context, r any) {
-	if r == http.ErrAbortHandler { // not a failure: it aborts one response
-		return
+	if err, ok := r.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		return // not a failure: it aborts one response
 	}
 	if i.fault(fmt.Errorf("panic: %v", r)) {
 		runtime.Goexit()

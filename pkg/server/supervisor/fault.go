@@ -50,7 +50,7 @@ func attempt(ctx context.Context, r Runner, report Report) error {
 	defer cancel(nil)
 	if f, ok := ctx.Value(faultLineKey{}).(*faultLine); ok {
 		previous := f.connect(cancel)
-		defer f.connect(previous)
+		defer func() { f.connect(previous) }()
 	}
 	result := make(chan error, 1)
 	go func() { result <- Guard(func() error { return r.Run(runCtx, report) }) }()

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/lab"
+)
+
+func args(values ...string) []lab.Override {
+	var out []lab.Override
+	for _, v := range values {
+		out = append(out, lab.Override{Arg: lab.ParseArg(v), Source: config.FromFlag})
+	}
+	return out
+}
+
+func last(overrides []lab.Override, name string) string {
+	value := ""
+	for _, o := range overrides {
+		if o.Name == name {
+			value = o.Value
+		}
+	}
+	return value
+}
+
+func TestProcessWide(t *testing.T) {
+	type byComponent = map[lab.Component][]lab.Override
+	tests := map[string]struct {
+		config config.Config
+		flag   string
+		want   map[lab.Component]string
+		err    string
+	}{
+		"nothing asked for": {flag: "v", want: map[lab.Component]string{lab.APIServer: "", lab.Scheduler: ""}},
+		"own key holds for all": {
+			config: config.Config{Verbosity: "4"}, flag: "v",
+			want: map[lab.Component]string{lab.APIServer: "4", lab.ControllerManager: "4", lab.Scheduler: "4"},
+		},
+		"one component's wish holds for all": {
+			config: config.Config{Args: byComponent{lab.Scheduler: args("v=5")}}, flag: "v",
+			want: map[lab.Component]string{lab.APIServer: "5", lab.ControllerManager: "5", lab.Scheduler: "5"},
+		},
+		"the last of one component counts": {
+			config: config.Config{Args: byComponent{lab.Scheduler: args("v=5", "v=3")}}, flag: "v",
+			want: map[lab.Component]string{lab.APIServer: "3", lab.Scheduler: "3"},
+		},
+		"two wishes": {
+			config: config.Config{Args: byComponent{lab.Scheduler: args("v=5"), lab.APIServer: args("v=3")}},
+			err:    "--kube-apiserver-arg v=3 and --kube-scheduler-arg v=5 disagree",
+		},
+		"own key and a component's wish": {
+			config: config.Config{LoggingFormat: "json", Args: byComponent{lab.APIServer: args("logging-format=text")}},
+			err:    "--logging-format=json and --kube-apiserver-arg logging-format=text disagree",
+		},
+		"gates are merged and told once": {
+			config: config.Config{FeatureGates: "B=true", Args: byComponent{lab.Scheduler: args("feature-gates=A=false,B=true")}}, flag: featureGates,
+			want: map[lab.Component]string{lab.APIServer: "A=false,B=true", lab.ControllerManager: "", lab.Scheduler: ""},
+		},
+		"gates disagree": {
+			config: config.Config{Args: byComponent{lab.APIServer: args("feature-gates=A=true"), lab.ControllerManager: args("feature-gates=A=false")}},
+			err:    "disagree on A",
+		},
+		"gate without a value": {
+			config: config.Config{FeatureGates: "A"},
+			err:    `"A" is not name=true or name=false`,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := processWide(&test.config)
+			if test.err != "" {
+				if err == nil || !strings.Contains(err.Error(), test.err) {
+					t.Fatalf("got %v, want %q", err, test.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for component, want := range test.want {
+				if value := last(got[component], test.flag); value != want {
+					t.Errorf("%s --%s is %q, want %q", component, test.flag, value, want)
+				}
+			}
+		})
+	}
+}

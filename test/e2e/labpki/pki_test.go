@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package labpki
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/khw-controller/khw-controller/test/e2e/harness"
+	"github.com/khw-controller/khw-controller/test/e2e/harness/process"
+)
+
+// labCSR is a certificate signing request of lab chapter 04.
+const labCSR = `{
+  "CN": %q,
+  "key": {"algo": "rsa", "size": 2048},
+  "names": [{"C": "US", "L": "Portland", "O": %q, "OU": %q, "ST": "Oregon"}]
+}`
+
+const labCAConfig = `{
+  "signing": {
+    "default": {"expiry": "8760h"},
+    "profiles": {
+      "kubernetes": {"usages": ["signing", "key encipherment", "server auth", "client auth"], "expiry": "8760h"}
+    }
+  }
+}`
+
+// labEncryptionConfig is lab chapter 06's file of 2018.
+const labEncryptionConfig = `kind: EncryptionConfig
+apiVersion: v1
+resources:
+  - resources:
+      - secrets
+    providers:
+      - aescbc:
+          keys:
+            - name: key1
+              secret: %s
+      - identity: {}
+`
+
+const labSchedulerConfig = `apiVersion: componentconfig/v1alpha1
+kind: KubeSchedulerConfiguration
+clientConnection:
+  kubeconfig: "/var/lib/kubernetes/kube-scheduler.kubeconfig"
+leaderElection:
+  leaderElect: true
+`
+
+// prepare does what lab chapters 04 to 06, and chapter 08 for the scheduler's
+// file, have a person do: cfssl, kubeconfigs, the encryption key.
+func prepare(c *harness.Controller) {
+	c.Helper()
+	dir := c.Lab("")
+	c.Must(os.MkdirAll(dir, 0o755))
+	write(c, filepath.Join(dir, "ca-config.json"), labCAConfig)
+	write(c, filepath.Join(dir, "ca-csr.json"), fmt.Sprintf(labCSR, "Kubernetes", "Kubernetes", "CA"))
+	shell(c, dir, "cfssl gencert -initca ca-csr.json | cfssljson -bare ca")
+
+	host, err := process.HostAddress()
+	c.Must(err)
+	const unit = "Kubernetes The Hard Way"
+	hostnames := strings.Join([]string{"10.32.0.1", "10.240.0.10", "10.240.0.11", "10.240.0.12", host.String(), "127.0.0.1", "kubernetes.default"}, ",")
+	sign(c, "kubernetes", "Kubernetes", unit, "-hostname="+hostnames, "kubernetes")
+	sign(c, "service-accounts", "Kubernetes", unit, "", "service-account")
+	for name, identity := range map[string][2]string{
+		"kube-controller-manager": {"system:kube-controller-manager", "system:kube-controller-manager"},
+		"kube-scheduler":          {"system:kube-scheduler", "system:kube-scheduler"},
+		"admin":                   {"admin", "system:masters"},
+	} {
+		sign(c, identity[0], identity[1], unit, "", name)
+		kubeconfig(c, name, identity[0])
+	}
+	key := make([]byte, 32)
+	_, err = rand.Read(key)
+	c.Must(err)
+	write(c, filepath.Join(dir, "encryption-config.yaml"), fmt.Sprintf(labEncryptionConfig, base64.StdEncoding.EncodeToString(key)))
+	config := filepath.Join(c.Root, "etc/kubernetes/config")
+	c.Must(os.MkdirAll(config, 0o755))
+	write(c, filepath.Join(config, "kube-scheduler.yaml"), labSchedulerConfig)
+}
+
+func sign(c *harness.Controller, commonName, organization, unit, option, name string) {
+	c.Helper()
+	write(c, c.Lab(name+"-csr.json"), fmt.Sprintf(labCSR, commonName, organization, unit))
+	shell(c, c.Lab(""), fmt.Sprintf("cfssl gencert -ca=ca.pem -ca-key=ca-key.pem -config=ca-config.json %s -profile=kubernetes %s-csr.json | cfssljson -bare %s",
+		option, name, name))
+}
+
+// kubeconfig is lab chapter 05's `kubectl config` with --embed-certs=true.
+func kubeconfig(c *harness.Controller, name, user string) {
+	c.Helper()
+	read := func(file string) []byte {
+		data, err := os.ReadFile(c.Lab(file))
+		c.Must(err)
+		return data
+	}
+	config := clientcmdapi.NewConfig()
+	config.Clusters["kubernetes-the-hard-way"] = &clientcmdapi.Cluster{
+		Server: fmt.Sprintf("https://127.0.0.1:%d", c.Ports.APIServer), CertificateAuthorityData: read("ca.pem"),
+	}
+	config.AuthInfos[user] = &clientcmdapi.AuthInfo{ClientCertificateData: read(name + ".pem"), ClientKeyData: read(name + "-key.pem")}
+	config.Contexts["default"] = &clientcmdapi.Context{Cluster: "kubernetes-the-hard-way", AuthInfo: user}
+	config.CurrentContext = "default"
+	c.Must(clientcmd.WriteToFile(*config, c.Lab(name+".kubeconfig")))
+}
+
+func write(c *harness.Controller, path, text string) {
+	c.Helper()
+	c.Must(os.WriteFile(path, []byte(text), 0o600))
+}
+
+func shell(c *harness.Controller, dir, line string) {
+	c.Helper()
+	if _, err := exec.LookPath("cfssljson"); err != nil {
+		c.Fatalf("%v; run hack/install-test-deps", err)
+	}
+	cmd := exec.CommandContext(c.Context(), "bash", "-o", "pipefail", "-c", line)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		c.Fatalf("%s: %v: %s", line, err, out)
+	}
+}
