@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"net"
 	"path/filepath"
 	"time"
@@ -90,13 +89,12 @@ func (s *stock) start() error {
 		return err
 	}
 	values := lab.Values{Root: s.root(), AdvertiseAddress: advertise, EtcdServers: []string{member.ClientURL()}}
-	ports := map[lab.Component]int{lab.APIServer: s.ports.APIServer, lab.ControllerManager: s.ports.ControllerManager, lab.Scheduler: s.ports.Scheduler}
 	for _, c := range lab.Components() {
 		path, err := harness.StockBinary(string(c))
 		if err != nil {
 			return err
 		}
-		args, err := cluster.StockArgs(c, values, "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", ports[c]))
+		args, err := cluster.StockArgs(c, values, s.ports)
 		if err != nil {
 			return err
 		}

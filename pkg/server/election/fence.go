@@ -15,9 +15,10 @@ import (
 var ErrNotLeading = errors.New("write refused: the leader lease is not held")
 
 // Fence lets requests that change something pass only while the lease is
-// certainly held: for a while after each renewal. Being paused, starved or cut off therefore ends all writing even
-// before anyone notices. Reads always pass, so that a standby can keep its
-// caches warm. A Fence serves one term and is never opened again once closed.
+// certainly held: for a while after each renewal. Being paused, starved or cut
+// off therefore ends all writing even before anyone notices. Reads always pass,
+// so that a standby can keep its caches warm. A Fence serves one term and is
+// never opened again once closed.
 type Fence struct {
 	validity time.Duration
 

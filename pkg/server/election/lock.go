@@ -16,10 +16,15 @@ type fencingLock struct {
 	holder string // as last read
 }
 
+// Get reads the lease. Somebody else's name in a lease that was ours is its loss:
+// the elector alone would try to win it back until its renew deadline.
 func (l *fencingLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := l.Interface.Get(ctx)
 	if err == nil {
 		l.holder = record.HolderIdentity
+		if l.holder != "" && l.holder != l.Identity() && l.fence.Open() {
+			l.fence.Close()
+		}
 	}
 	return record, raw, err
 }

@@ -122,9 +122,9 @@ func inputs() []input {
 		{
 			name: "a key of the config file is unknown",
 			spoil: func(c *harness.Controller) {
-				write(c, "etc/kubernetes/config/khw-controller.yaml", "# ours\nadvertise-adress: 10.240.0.10\n")
+				write(c, "etc/kubernetes/config/khw-controller.yaml", "# ours\nadvertise-addresss: 10.240.0.10\n")
 			},
-			code: 2, says: []string{"ROOT/etc/kubernetes/config/khw-controller.yaml:2", "advertise-adress", "advertise-address"},
+			code: 2, says: []string{"ROOT/etc/kubernetes/config/khw-controller.yaml:2", "advertise-addresss", "advertise-address"},
 		},
 		{
 			name: "the scheduler's config file is of an unknown kind",

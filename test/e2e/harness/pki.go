@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -29,14 +30,19 @@ func (c *Controller) GeneratePKI() {
 // kubeconfigs made to point to this one's apiserver.
 func (c *Controller) CopyPKI(from *Controller) {
 	c.Helper()
-	c.Must(os.CopyFS(c.Lab(""), os.DirFS(from.Lab(""))))
+	c.copyPKI(from.Lab(""), c.Lab(""), c.Ports.APIServer)
+}
+
+func (e *Env) copyPKI(from, to string, port int) {
+	e.Helper()
+	e.Must(os.CopyFS(to, os.DirFS(from)))
 	for _, name := range []string{"admin", "kube-controller-manager", "kube-scheduler"} {
-		path := c.Lab(name + ".kubeconfig")
+		path := filepath.Join(to, name+".kubeconfig")
 		config, err := clientcmd.LoadFromFile(path)
-		c.Must(err)
+		e.Must(err)
 		for _, cl := range config.Clusters {
-			cl.Server = fmt.Sprintf("https://127.0.0.1:%d", c.Ports.APIServer)
+			cl.Server = fmt.Sprintf("https://127.0.0.1:%d", port)
 		}
-		c.Must(clientcmd.WriteToFile(*config, path))
+		e.Must(clientcmd.WriteToFile(*config, path))
 	}
 }

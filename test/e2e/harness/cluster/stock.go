@@ -12,8 +12,8 @@ import (
 
 // StockArgs returns the command line of a stock component: the lab's, in the
 // form that today's Kubernetes needs, with what has been required since and
-// nothing that khw-controller adds of its own. more are appended.
-func StockArgs(c lab.Component, v lab.Values, more ...string) ([]string, error) {
+// nothing that khw-controller adds of its own, listening on its port of p.
+func StockArgs(c lab.Component, v lab.Values, p Ports) ([]string, error) {
 	settings, _, err := lab.Resolve(c, v, nil)
 	if err != nil {
 		return nil, err
@@ -25,7 +25,8 @@ func StockArgs(c lab.Component, v lab.Values, more ...string) ([]string, error) 
 			args = append(args, s.String())
 		}
 	}
-	return append(args, more...), nil
+	port := map[lab.Component]int{lab.APIServer: p.APIServer, lab.ControllerManager: p.ControllerManager, lab.Scheduler: p.Scheduler}[c]
+	return append(args, "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port)), nil
 }
 
 const schedulerConfig = `apiVersion: kubescheduler.config.k8s.io/v1

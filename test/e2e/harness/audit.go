@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
+
+	"github.com/khw-controller/khw-controller/test/e2e/harness/cluster"
+)
+
+// AuditPolicy writes cluster.AuditPolicy to a file and returns the apiserver's
+// flag for it, without dashes.
+func (e *Env) AuditPolicy() string {
+	e.Helper()
+	path := e.Path("audit-policy.yaml")
+	e.Must(os.WriteFile(path, []byte(cluster.AuditPolicy), 0o600))
+	return "audit-policy-file=" + path
+}
+
+// Audit reads the lab's audit log below a root.
+func (e *Env) Audit(root string) []auditv1.Event {
+	e.Helper()
+	events, err := cluster.ReadAudit(filepath.Join(root, "var/log/audit.log"))
+	e.Must(err)
+	return events
+}
+
+// LeadsAlone fails the test unless every act for a lease was made by the one
+// replica that held it. audits maps who used an apiserver alone to its audit
+// log. It returns who acted in each tenure, in order.
+func (e *Env) LeadsAlone(lease string, tenures []cluster.Tenure, audits map[string][]auditv1.Event) []string {
+	e.Helper()
+	for who, events := range audits {
+		if stray := cluster.Attribute(tenures, lease, who, events); len(stray) > 0 {
+			e.Errorf("%s: %d acts while nobody held the lease:\n%s", lease, len(stray), strings.Join(stray, "\n"))
+		}
+	}
+	var order []string
+	for _, t := range tenures {
+		for who := range t.Acts {
+			order = append(order, who)
+		}
+		if len(t.Acts) > 1 {
+			e.Errorf("%s: more than one acted between %s and %s: %v", lease, t.From, t.To, t.Acts)
+		}
+	}
+	return order
+}
