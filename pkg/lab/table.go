@@ -46,7 +46,7 @@ var apiServerFlags = []Flag{
 	kept(APIServer, "client-ca-file", dir+"ca.pem"),
 	{APIServer, "enable-admission-plugins", labAdmission, "enable-admission-plugins", todayAdmission, Changed, "v1.14",
 		"The Initializers plugin was alpha and was removed; admission webhooks took its place."},
-	{APIServer, "enable-swagger-ui", "true", "", "", Ignored, "v1.18",
+	{APIServer, "enable-swagger-ui", "true", "", "", Ignored, "v1.14",
 		"The Swagger UI was removed from the apiserver; /openapi/v2 and /openapi/v3 serve the same description."},
 	kept(APIServer, "etcd-cafile", dir+"ca.pem"),
 	kept(APIServer, "etcd-certfile", dir+"kubernetes.pem"),
@@ -72,7 +72,7 @@ var apiServerFlags = []Flag{
 		"Required: every service account token names its issuer."),
 	added(APIServer, "service-account-signing-key-file", dir+"service-account-key.pem", "v1.20",
 		"Required: the apiserver itself signs service account tokens, with the key that the lab gives to the controller-manager."),
-	added(APIServer, "shutdown-watch-termination-grace-period", watchGrace, "v1.28",
+	added(APIServer, "shutdown-watch-termination-grace-period", watchGrace, "v1.27",
 		"Watches are ended at a stop, so that stopping takes seconds instead of a minute."),
 }
 

@@ -37,7 +37,7 @@ func TestExecStartLinesOfTheLab(t *testing.T) {
 		"/var/", c.Root+"/var/",
 		"/etc/", c.Root+"/etc/",
 	)
-	text, err := os.ReadFile("testdata/units.txt")
+	text, err := os.ReadFile("../../../pkg/lab/testdata/units.txt")
 	e.Must(err)
 	units := adjust.Replace(string(text))
 	e.Must(os.MkdirAll(filepath.Join(c.Root, "etc/kubernetes/config"), 0o755))
