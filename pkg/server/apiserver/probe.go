@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 
 	restclient "k8s.io/client-go/rest"
 )
@@ -18,6 +19,11 @@ import (
 type prober struct {
 	client *http.Client
 	url    string
+
+	mu sync.Mutex
+	// awaited is the check that failed last. It is asked alone until it passes:
+	// the server logs three lines for every /readyz that fails as a whole.
+	awaited string
 }
 
 func newProber(loopback *restclient.Config) (*prober, error) {
@@ -45,35 +51,59 @@ func (s *Server) Healthy(ctx context.Context) error { return s.Ready(ctx) }
 const maxAnswer = 64 << 10
 
 func (p *prober) ask(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url, nil)
-	if err != nil {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.awaited != "" {
+		if status, _, err := p.get(ctx, p.url+"/"+p.awaited); err != nil {
+			return err
+		} else if status == http.StatusInternalServerError {
+			return notReady(p.awaited)
+		}
+		p.awaited = ""
+	}
+	status, body, err := p.get(ctx, p.url)
+	switch {
+	case err != nil:
 		return err
+	case status == http.StatusOK:
+		return nil
+	}
+	failed := failedChecks(body)
+	if len(failed) == 0 {
+		return fmt.Errorf("/readyz answers %d", status)
+	}
+	p.awaited = failed[0]
+	return notReady(failed...)
+}
+
+// get returns the answer to a GET; no answer is an error.
+func (p *prober) get(ctx context.Context, url string) (status int, body string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
 	}
 	resp, err := p.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("/readyz did not answer: %w", err)
+		return 0, "", fmt.Errorf("/readyz did not answer: %w", err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	switch {
-	case resp.StatusCode == http.StatusOK:
-		return nil
-	case err != nil:
-		return err
-	}
-	return explain(resp.StatusCode, string(body))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	return resp.StatusCode, string(data), err
+}
+
+func notReady(checks ...string) error {
+	return fmt.Errorf("/readyz fails: %s", strings.Join(checks, ", "))
 }
 
 // failedCheck matches a line such as "[-]etcd failed: reason withheld".
 var failedCheck = regexp.MustCompile(`(?m)^\[-\](\S+) failed`)
 
-func explain(status int, body string) error {
+// failedChecks returns the names of the checks that an answer of /readyz calls
+// failed.
+func failedChecks(body string) []string {
 	var failed []string
 	for _, m := range failedCheck.FindAllStringSubmatch(body, -1) {
 		failed = append(failed, m[1])
 	}
-	if len(failed) == 0 {
-		return fmt.Errorf("/readyz answers %d", status)
-	}
-	return fmt.Errorf("/readyz fails: %s", strings.Join(failed, ", "))
+	return failed
 }

@@ -22,9 +22,11 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/server/flagset"
 )
 
-// Options are the parsed flags of one kube-controller-manager.
+// Options are the parsed flags of one kube-controller-manager. They keep the
+// listener that they have opened, so each run parses its own.
 type Options struct {
 	*options.KubeControllerManagerOptions
+	argv  []string
 	flags cliflag.NamedFlagSets
 }
 
@@ -39,13 +41,17 @@ func Parse(argv []string) (*Options, error) {
 		return nil, err
 	}
 	s.ParsedFlags = &sets
-	return &Options{KubeControllerManagerOptions: s, flags: sets}, nil
+	return &Options{KubeControllerManagerOptions: s, argv: argv, flags: sets}, nil
 }
 
 // configure opens the secure port and makes the configuration that all terms
 // share.
 func (o *Options) configure(ctx context.Context) (*config.CompletedConfig, error) {
-	c, err := o.Config(ctx, app.KnownControllers(), app.ControllersDisabledByDefault(), app.ControllerAliases())
+	fresh, err := Parse(o.argv)
+	if err != nil {
+		return nil, fmt.Errorf("parsing its flags again: %w", err)
+	}
+	c, err := fresh.Config(ctx, app.KnownControllers(), app.ControllersDisabledByDefault(), app.ControllerAliases())
 	if err != nil {
 		return nil, fmt.Errorf("configuring: %w", err)
 	}

@@ -25,6 +25,7 @@ type term struct {
 	*candidate
 	name    *cache.InformerName
 	context app.ControllerContext
+	gate    *gate
 	root    clientbuilder.ControllerClientBuilder
 }
 
@@ -34,7 +35,7 @@ func (t *candidate) Prepare(ctx context.Context, fence *election.Fence) (electio
 	if err != nil {
 		return nil, err
 	}
-	n := &term{candidate: t, name: name}
+	n := &term{candidate: t, name: name, gate: &gate{ended: ctx.Done()}}
 	if err := n.prepare(ctx, fence); err != nil {
 		n.Close()
 		return nil, err
@@ -80,6 +81,9 @@ func (n *term) Lead(ctx context.Context) error {
 	n.handler.Set(mux)
 	defer n.standBy()
 
+	if err := n.gate.release(); err != nil {
+		return fmt.Errorf("adding the controllers' handlers: %w", err)
+	}
 	n.context.InformerFactory.Start(ctx.Done())
 	n.context.ObjectOrMetadataInformerFactory.Start(ctx.Done())
 	close(n.context.InformersStarted)

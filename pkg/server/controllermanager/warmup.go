@@ -2,35 +2,49 @@
 
 package controllermanager
 
-import "context"
+import (
+	"context"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers/apps"
+	"k8s.io/client-go/informers/batch"
+	"k8s.io/client-go/informers/coordination"
+	"k8s.io/client-go/informers/core"
+	"k8s.io/client-go/informers/discovery"
+	"k8s.io/client-go/informers/policy"
+	"k8s.io/client-go/informers/storage"
+)
 
 // warmUp starts the informers of what grows with a cluster, so that a standby
 // takes over with full caches. A stock standby's are cold: at 5,000 nodes,
 // filling them is the failover. The rest is small and starts with the
-// controllers.
+// controllers. The handlers of all of them wait for the gate.
 func (n *term) warmUp(ctx context.Context) {
-	f := n.context.InformerFactory
-	f.Apps().V1().Deployments().Informer()
-	f.Apps().V1().ReplicaSets().Informer()
-	f.Apps().V1().DaemonSets().Informer()
-	f.Apps().V1().StatefulSets().Informer()
-	f.Apps().V1().ControllerRevisions().Informer()
-	f.Batch().V1().Jobs().Informer()
-	f.Batch().V1().CronJobs().Informer()
-	f.Coordination().V1().Leases().Informer()
-	f.Core().V1().ConfigMaps().Informer()
-	f.Core().V1().Endpoints().Informer()
-	f.Core().V1().Namespaces().Informer()
-	f.Core().V1().Nodes().Informer()
-	f.Core().V1().PersistentVolumeClaims().Informer()
-	f.Core().V1().PersistentVolumes().Informer()
-	f.Core().V1().Pods().Informer()
-	f.Core().V1().ReplicationControllers().Informer()
-	f.Core().V1().Secrets().Informer()
-	f.Core().V1().ServiceAccounts().Informer()
-	f.Core().V1().Services().Informer()
-	f.Discovery().V1().EndpointSlices().Informer()
-	f.Policy().V1().PodDisruptionBudgets().Informer()
-	f.Storage().V1().VolumeAttachments().Informer()
-	f.Start(ctx.Done())
+	f := gated{SharedInformerFactory: n.context.InformerFactory, gate: n.gate}
+	apps := apps.New(f, metav1.NamespaceAll, nil).V1()
+	apps.Deployments().Informer()
+	apps.ReplicaSets().Informer()
+	apps.DaemonSets().Informer()
+	apps.StatefulSets().Informer()
+	apps.ControllerRevisions().Informer()
+	batch := batch.New(f, metav1.NamespaceAll, nil).V1()
+	batch.Jobs().Informer()
+	batch.CronJobs().Informer()
+	coordination.New(f, metav1.NamespaceAll, nil).V1().Leases().Informer()
+	core := core.New(f, metav1.NamespaceAll, nil).V1()
+	core.ConfigMaps().Informer()
+	core.Endpoints().Informer()
+	core.Namespaces().Informer()
+	core.Nodes().Informer()
+	core.PersistentVolumeClaims().Informer()
+	core.PersistentVolumes().Informer()
+	core.Pods().Informer()
+	core.ReplicationControllers().Informer()
+	core.Secrets().Informer()
+	core.ServiceAccounts().Informer()
+	core.Services().Informer()
+	discovery.New(f, metav1.NamespaceAll, nil).V1().EndpointSlices().Informer()
+	policy.New(f, metav1.NamespaceAll, nil).V1().PodDisruptionBudgets().Informer()
+	storage.New(f, metav1.NamespaceAll, nil).V1().VolumeAttachments().Informer()
+	n.context.InformerFactory.Start(ctx.Done())
 }

@@ -8,13 +8,13 @@ import (
 	"fmt"
 
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
+	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/server/flagset"
 )
 
-// Options are the parsed flags of one kube-scheduler. They can be parsed any
-// number of times: each term needs options of its own.
+// Options are the parsed flags of one kube-scheduler.
 type Options struct {
 	*options.Options
 	argv []string
@@ -29,12 +29,13 @@ func Parse(argv []string) (*Options, error) {
 	return &Options{Options: o, argv: argv}, nil
 }
 
-// forTerm returns fresh options without a secure port: that outlives the term.
-func (o *Options) forTerm() (*options.Options, error) {
-	fresh, err := Parse(o.argv)
+// fresh returns the same options anew: they keep the listener that they have
+// opened, so each run and each term parses its own.
+func (o *Options) fresh() (*options.Options, error) {
+	f, err := Parse(o.argv)
 	if err != nil {
 		return nil, fmt.Errorf("parsing its flags again: %w", err)
 	}
-	fresh.SecureServing.BindPort = 0
-	return fresh.Options, nil
+	f.ComponentConfig, err = latest.Default()
+	return f.Options, err
 }

@@ -11,7 +11,6 @@ import (
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/config"
-	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 
 	"github.com/khw-controller/khw-controller/pkg/server/election"
 	"github.com/khw-controller/khw-controller/pkg/server/serving"
@@ -78,15 +77,14 @@ func (s *Scheduler) Run(ctx context.Context, report supervisor.Report) error {
 // configure opens the secure port and makes the configuration that all terms
 // share.
 func (s *Scheduler) configure(ctx context.Context) (*config.Config, error) {
-	defaults, err := latest.Default()
+	options, err := s.options.fresh()
 	if err != nil {
 		return nil, err
 	}
-	s.options.ComponentConfig = defaults
-	if errs := s.options.Validate(); len(errs) > 0 {
+	if errs := options.Validate(); len(errs) > 0 {
 		return nil, utilerrors.NewAggregate(errs)
 	}
-	c, err := s.options.Config(ctx)
+	c, err := options.Config(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("configuring: %w", err)
 	}

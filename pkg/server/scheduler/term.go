@@ -18,7 +18,6 @@ import (
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/config"
 	"k8s.io/kubernetes/pkg/scheduler"
-	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 	"k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"k8s.io/kubernetes/pkg/scheduler/profile"
 
@@ -62,13 +61,11 @@ func (c *candidate) Prepare(ctx context.Context, fence *election.Fence) (electio
 }
 
 func (t *term) prepare(ctx context.Context, fence *election.Fence) error {
-	options, err := t.options.forTerm()
+	options, err := t.options.fresh()
 	if err != nil {
 		return err
 	}
-	if options.ComponentConfig, err = latest.Default(); err != nil {
-		return err
-	}
+	options.SecureServing.BindPort = 0 // the port outlives the term
 	c, err := options.Config(ctx)
 	if err != nil {
 		return fmt.Errorf("configuring a term: %w", err)
