@@ -20,6 +20,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/cmd/kubectl"
 	"github.com/khw-controller/khw-controller/pkg/cmd/run"
 	"github.com/khw-controller/khw-controller/pkg/cmd/version"
+	"github.com/khw-controller/khw-controller/pkg/lab"
 )
 
 // Main runs the program that args name, args[0] being the name it was started
@@ -98,8 +99,12 @@ or kubectl, it is that program and takes the lab's command lines.`,
 }
 
 func unknownCommand(cmd *cobra.Command, name string) error {
-	if near := cmd.SuggestionsFor(name); len(near) > 0 {
-		return cli.Usagef("there is no command %q; did you mean %s?", name, near[0])
+	var known []string
+	for _, c := range cmd.Commands() {
+		known = append(known, c.Name())
+	}
+	if near := lab.Nearest(name, known); near != "" {
+		return cli.Usagef("there is no command %q; did you mean %s?", name, near)
 	}
 	return cli.Usagef("there is no command %q; see khw-controller --help", name)
 }

@@ -227,7 +227,7 @@ func TestFindings(t *testing.T) {
 			Error, []string{fmt.Sprintf("another khw-controller, process %d, runs on this root", os.Getpid())},
 		},
 		"etcd's data without its files": {
-			func(t *testing.T, in *Input, f pki.Files) {
+			func(t *testing.T, in *Input, _ pki.Files) {
 				in.Generate = true
 				if err := os.MkdirAll(filepath.Join(in.EtcdDataDir, "member"), 0o700); err != nil {
 					t.Fatal(err)

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package etcd
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"strings"
+	"testing"
+
+	"go.uber.org/zap"
+	"k8s.io/klog/v2"
+)
+
+// capture returns what klog writes while do runs, at level v.
+func capture(t *testing.T, v string, do func()) string {
+	t.Helper()
+	defer klog.CaptureState().Restore()
+	fs := flag.NewFlagSet("klog", flag.ContinueOnError)
+	klog.InitFlags(fs)
+	for name, value := range map[string]string{"logtostderr": "false", "v": v} {
+		if err := fs.Set(name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out bytes.Buffer
+	klog.SetOutput(&out)
+	do()
+	klog.Flush()
+	return out.String()
+}
+
+func TestEtcdLogsThroughKlog(t *testing.T) {
+	log := newLogger(func(reason string) { t.Errorf("ended: %s", reason) })
+	for v, want := range map[string]struct{ there, absent []string }{
+		"0": {[]string{"slow", `member="a"`}, []string{"started", "detail"}},
+		"2": {[]string{"slow", "started", `component="etcd"`}, []string{"detail"}},
+		"4": {[]string{"slow", "started", "detail"}, nil},
+	} {
+		got := capture(t, v, func() {
+			log.With(zap.String("member", "a")).Warn("slow")
+			log.Info("started")
+			log.Debug("detail")
+		})
+		for _, s := range want.there {
+			if !strings.Contains(got, s) {
+				t.Errorf("-v=%s: %q is missing in %q", v, s, got)
+			}
+		}
+		for _, s := range want.absent {
+			if strings.Contains(got, s) {
+				t.Errorf("-v=%s: %q is in %q", v, s, got)
+			}
+		}
+	}
+}
+
+func TestAFatalMessageIsHandedOverInsteadOfEndingTheProcess(t *testing.T) {
+	for name, write := range map[string]func(*zap.Logger){
+		"fatal": func(l *zap.Logger) { l.Fatal("cannot go on", zap.Error(errors.New("disk full"))) },
+		"panic": func(l *zap.Logger) { l.Panic("cannot go on", zap.Error(errors.New("disk full"))) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			reason := ""
+			log := newLogger(func(r string) { reason = r })
+			capture(t, "0", func() { write(log) })
+			if reason != "cannot go on: disk full" {
+				t.Errorf("the reason is %q", reason)
+			}
+		})
+	}
+}
