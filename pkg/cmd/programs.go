@@ -54,6 +54,7 @@ func component(s cli.Streams, c lab.Component, args []string, stock func() *cobr
 		return 1
 	}
 	command := stock()
+	command.SilenceUsage = true // 300 lines would hide the error
 	command.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return flagset.Explain(cmd.Flags(), err)
 	})

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -44,14 +45,15 @@ func report(w io.Writer, err error) int {
 	}
 	var usage cli.UsageError
 	var silent cli.Exit
-	switch {
-	case errors.As(err, &silent):
+	if errors.As(err, &silent) {
 		return silent.Code
-	case errors.As(err, &usage):
-		fmt.Fprintf(w, "khw-controller: %v\n", err)
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintf(w, "khw-controller: %s\n", line)
+	}
+	if errors.As(err, &usage) {
 		return 2
 	}
-	fmt.Fprintf(w, "khw-controller: %v\n", err)
 	return 1
 }
 
@@ -87,7 +89,7 @@ or kubectl, it is that program and takes the lab's command lines.`,
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	root.SetFlagErrorFunc(cli.FlagError)
-	root.PersistentFlags().String(cli.RootFlag, "", "A directory that every path is put below, for an ordinary user, a test or a second control plane. (default the lab's own paths)")
+	root.PersistentFlags().String(cli.RootFlag, "", "A `directory` that every path is put below, for an ordinary user, a test or a second control plane. (default the lab's own paths)")
 	root.AddCommand(
 		run.New(),
 		flags.New(),

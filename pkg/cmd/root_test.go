@@ -33,7 +33,7 @@ func TestWrongUsage(t *testing.T) {
 		"an argument":           {[]string{"version", "please"}, `khw-controller version takes no arguments, but was given "please"`},
 		"a format":              {[]string{"flags", "-o", "xml"}, "want one of text, json, yaml, unit"},
 		"no value":              {[]string{"run", "--etcd-servers"}, "etcd-servers"},
-		"a component's flag":    {[]string{"flags", "--advertise-address=10.240.0.10", "--kube-apiserver-arg", "event-tl=1h"}, "--kube-apiserver-arg event-tl: there is no such flag; did you mean event-ttl?"},
+		"a component's flag":    {[]string{"flags", "--advertise-address=10.240.0.10", "--kube-apiserver-arg", "event-tl=1h"}, "--kube-apiserver-arg event-tl: there is no such flag; did you mean --kube-apiserver-arg event-ttl?"},
 		"no address":            {[]string{"flags", "--advertise-address=127.0.0.1"}, "--advertise-address \"127.0.0.1\""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -84,8 +84,11 @@ func (p *Plan) enableCrashReports(lock *instance.Lock) (*crash.Reporter, error) 
 		return nil, fmt.Errorf("keeping the last crash report: %w", err)
 	}
 	if previous, unclean := lock.Previous(); unclean {
-		klog.ErrorS(nil, "The previous run did not end in order",
-			"pid", previous.PID, "started", previous.Started.Format(time.RFC3339), "reason", summary, "report", report)
+		kv := []any{"pid", previous.PID, "started", previous.Started.Format(time.RFC3339)}
+		if report != "" {
+			kv = append(kv, "reason", summary, "report", report)
+		}
+		klog.ErrorS(nil, "The previous run did not end in order", kv...)
 	}
 	reporter, err := crash.Enable(path)
 	if err != nil {

@@ -3,6 +3,9 @@
 package etcd
 
 import (
+	"net"
+	"strings"
+
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"k8s.io/klog/v2"
@@ -69,12 +72,19 @@ func (c *klogCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 		kv = append(kv, f.Key, enc.Fields[f.Key])
 	}
 	// Error messages keep their rank; klog's structured calls have no warning.
-	if entry.Level >= zapcore.ErrorLevel {
+	if entry.Level >= zapcore.ErrorLevel && !closed(enc.Fields["error"]) {
 		klog.ErrorS(nil, entry.Message, kv...)
 	} else {
 		klog.InfoS(entry.Message, kv...)
 	}
 	return nil
+}
+
+// closed says whether an error is that of a listener which an orderly stop has
+// closed: no trouble, though etcd logs it as an error.
+func closed(err any) bool {
+	text, ok := err.(string)
+	return ok && strings.HasSuffix(text, net.ErrClosed.Error())
 }
 
 func (c *klogCore) Sync() error {

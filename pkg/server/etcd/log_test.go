@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"net"
 	"strings"
 	"testing"
 
@@ -52,6 +53,16 @@ func TestEtcdLogsThroughKlog(t *testing.T) {
 			if strings.Contains(got, s) {
 				t.Errorf("-v=%s: %q is in %q", v, s, got)
 			}
+		}
+	}
+}
+
+func TestAnOrderlyStopIsNoError(t *testing.T) {
+	log := newLogger(func(reason string) { t.Errorf("ended: %s", reason) })
+	for err, want := range map[error]string{net.ErrClosed: "I", errors.New("disk full"): "E"} {
+		got := capture(t, "0", func() { log.Error("setting up serving failed", zap.Error(err)) })
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("%v is logged as %q", err, got)
 		}
 	}
 }

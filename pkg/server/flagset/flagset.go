@@ -38,7 +38,7 @@ func Parse(component lab.Component, fs *pflag.FlagSet, argv []string) error {
 	var unknown *pflag.NotExistError
 	switch {
 	case errors.As(err, &unknown):
-		return notFound(fs, fmt.Sprintf("--%s-arg %s", component, unknown.GetSpecifiedName()), unknown.GetSpecifiedName())
+		return notFound(fs, fmt.Sprintf("--%s-arg ", component), unknown.GetSpecifiedName())
 	case err != nil:
 		return fmt.Errorf("--%s-arg: %w", component, err)
 	case fs.NArg() > 0:
@@ -53,16 +53,16 @@ func Explain(fs *pflag.FlagSet, err error) error {
 	if !errors.As(err, &unknown) {
 		return err
 	}
-	return notFound(fs, "--"+unknown.GetSpecifiedName(), unknown.GetSpecifiedName())
+	return notFound(fs, "--", unknown.GetSpecifiedName())
 }
 
-// notFound is the error for a flag that fs does not have; shown is how the user
-// wrote it.
-func notFound(fs *pflag.FlagSet, shown, name string) error {
+// notFound is the error for a flag that fs does not have; prefix is what the
+// user writes before its name.
+func notFound(fs *pflag.FlagSet, prefix, name string) error {
 	var known []string
 	fs.VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
 	if nearest := lab.Nearest(name, known); nearest != "" {
-		return fmt.Errorf("%s: there is no such flag; did you mean %s?", shown, nearest)
+		return fmt.Errorf("%s%s: there is no such flag; did you mean %s%s?", prefix, name, prefix, nearest)
 	}
-	return fmt.Errorf("%s: there is no such flag", shown)
+	return fmt.Errorf("%s%s: there is no such flag", prefix, name)
 }

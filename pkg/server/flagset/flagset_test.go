@@ -25,7 +25,7 @@ func TestParse(t *testing.T) {
 	}{
 		"known":        {[]string{"--event-ttl=2h"}, "2h", nil},
 		"underscores":  {[]string{"--event_ttl=3h"}, "3h", nil},
-		"unknown":      {[]string{"--event-tl=2h"}, "", []string{"--kube-apiserver-arg event-tl: ", "did you mean event-ttl?"}},
+		"unknown":      {[]string{"--event-tl=2h"}, "", []string{"--kube-apiserver-arg event-tl: ", "did you mean --kube-apiserver-arg event-ttl?"}},
 		"far from any": {[]string{"--zzzzzzzzzz"}, "", []string{"--kube-apiserver-arg zzzzzzzzzz: there is no such flag"}},
 		"no value":     {[]string{"--event-ttl"}, "", []string{"--kube-apiserver-arg: ", "event-ttl"}},
 		"a word":       {[]string{"word"}, "", []string{"--kube-apiserver-arg: \"word\" is not a flag; write name=value"}},
@@ -54,7 +54,7 @@ func TestParse(t *testing.T) {
 func TestExplainKeepsOtherErrors(t *testing.T) {
 	var value string
 	fs := Join(lab.APIServer, sets(&value))
-	if err := Explain(fs, fs.Parse([]string{"--event-tl=1h"})); err == nil || err.Error() != "--event-tl: there is no such flag; did you mean event-ttl?" {
+	if err := Explain(fs, fs.Parse([]string{"--event-tl=1h"})); err == nil || err.Error() != "--event-tl: there is no such flag; did you mean --event-ttl?" {
 		t.Errorf("unknown: %v", err)
 	}
 	other := fs.Parse([]string{"--event-ttl"})
