@@ -6,9 +6,12 @@
 // exists.
 package pki
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"slices"
+)
 
-// Files are the lab's files, each by its path.
+// Files are the lab's files, each by its path; one without a path is not wanted.
 type Files struct {
 	CA, CAKey                         string
 	Cert, Key                         string // of the apiserver, and its client certificate
@@ -36,8 +39,8 @@ func FilesIn(dir string) Files {
 // Required lists what a controller cannot run without: all but the admin's
 // kubeconfig, which the lab leaves in its user's home.
 func (f Files) Required() []string {
-	return []string{
+	return slices.DeleteFunc([]string{
 		f.CA, f.CAKey, f.Cert, f.Key, f.ServiceAccount, f.ServiceAccountKey,
 		f.EncryptionConfig, f.ControllerManagerKubeconfig, f.SchedulerKubeconfig,
-	}
+	}, func(path string) bool { return path == "" })
 }

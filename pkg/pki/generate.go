@@ -79,7 +79,9 @@ type output struct {
 }
 
 func (o *output) add(path string, mode os.FileMode, data []byte) {
-	o.files = append(o.files, file{path, mode, data})
+	if path != "" {
+		o.files = append(o.files, file{path, mode, data})
+	}
 }
 
 func (o *output) pair(certPath, keyPath string, p *pair) {

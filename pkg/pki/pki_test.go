@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -166,6 +167,22 @@ func TestNothingIsOverwrittenAndNothingLeftBehind(t *testing.T) {
 				t.Errorf("it was overwritten: %q, %v", data, err)
 			}
 		})
+	}
+}
+
+func TestWhatIsNotWantedIsNotMade(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	f := FilesIn(filepath.Join(dir, "kubernetes"))
+	f.EncryptionConfig = ""
+	if slices.Contains(f.Required(), "") {
+		t.Error("a file without a path is required")
+	}
+	if err := Generate(f, spec()); err != nil {
+		t.Fatal(err)
+	}
+	if all := names(t, dir); len(all) != 2+len(f.Required())+1 { // the directories, and the admin's kubeconfig
+		t.Errorf("made: %v", all)
 	}
 }
 
