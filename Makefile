@@ -34,7 +34,7 @@ stock: ## Build the stock daemons from the same modules, for comparison and test
 
 .PHONY: run
 run: build ## Run a control plane as an ordinary user, everything below ./.run
-	bin/khw-controller run --root .run
+	bin/khw-controller run --root .run --healthz-bind-address 127.0.0.1:8080
 
 .PHONY: test
 test: ## Run the unit tests

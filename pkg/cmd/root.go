@@ -71,7 +71,7 @@ or kubectl, it is that program and takes the lab's command lines.`,
   sudo khw-controller run
 
   # The same as an ordinary user, everything below one directory
-  khw-controller run --root ~/khw
+  khw-controller run --root ~/khw --healthz-bind-address 127.0.0.1:8080
 
   # Would it work here? What would each flag of the lab be?
   khw-controller check

@@ -86,7 +86,7 @@ func TestCheckReportsAsJSONAndChangesNothing(t *testing.T) {
 		before := names(t, root)
 		code, out, errOut := start(t, "check", "-o", "json", "--root", root, "--advertise-address", "192.0.2.10",
 			"--kube-apiserver-arg", "bind-address=127.0.0.1", "--kube-apiserver-arg", "secure-port=16443",
-			"--kube-controller-manager-arg", "secure-port=0", "--kube-scheduler-arg", "secure-port=0",
+			"--healthz-bind-address=", "--kube-controller-manager-arg", "secure-port=0", "--kube-scheduler-arg", "secure-port=0",
 			"--etcd-arg", "listen-client-urls=https://127.0.0.1:12379", "--etcd-arg", "listen-peer-urls=https://127.0.0.1:12380")
 		if code != test.code || errOut != "" {
 			t.Errorf("exit code %d, want %d; it says %q and %s", code, test.code, errOut, out)

@@ -7,6 +7,7 @@ package config
 
 import (
 	"path/filepath"
+	"time"
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
 )
@@ -27,9 +28,13 @@ type Config struct {
 
 	AdvertiseAddress string
 	EtcdServers      []string
-	FeatureGates     string
-	LoggingFormat    string
-	Verbosity        string
+	// HealthzBindAddress is where health checks are answered; empty for nowhere.
+	HealthzBindAddress string
+	// ShutdownDelay is how long a stop waits for load balancers to notice.
+	ShutdownDelay time.Duration
+	FeatureGates  string
+	LoggingFormat string
+	Verbosity     string
 
 	// Args are the flags for each component, in the order given, those of the
 	// file first.

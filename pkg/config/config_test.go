@@ -90,6 +90,7 @@ func TestTheFileIsStrict(t *testing.T) {
 		"a map for a list":    {"etcd-servers:\n  a: b\n", []string{":2:", "etcd-servers has to be a list"}},
 		"a list in a list":    {"etcd-arg:\n  - [a]\n", []string{":2:", "each item of etcd-arg"}},
 		"no map":              {"- a\n", []string{":1:", "key: value"}},
+		"no duration":         {"shutdown-delay: 10\n", []string{"shutdown-delay", "write it like 10s"}},
 		"no YAML":             {"a: [\n", []string{"khw-controller.yaml"}},
 	}
 	for name, test := range tests {
@@ -104,6 +105,18 @@ func TestTheFileIsStrict(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestHealthzBindAddressCanBeEmpty(t *testing.T) {
+	for file, want := range map[string]string{"": "0.0.0.0:80", "healthz-bind-address: \"\"\n": "", "healthz-bind-address: 127.0.0.1:8080\n": "127.0.0.1:8080"} {
+		c, err := load(t, file)
+		if err != nil || c.HealthzBindAddress != want {
+			t.Errorf("%q: got %q, %v, want %q", file, c.HealthzBindAddress, err, want)
+		}
+	}
+	if c, err := load(t, "", "--healthz-bind-address="); err != nil || c.HealthzBindAddress != "" {
+		t.Errorf("an empty flag: %q, %v", c.HealthzBindAddress, err)
 	}
 }
 
@@ -129,7 +142,11 @@ func TestEveryKeyIsDocumentedAndSettable(t *testing.T) {
 		if !strings.Contains(reference.String(), "\n## `"+k.Name+"`\n") {
 			t.Errorf("%s is not in the reference", k.Name)
 		}
-		if _, err := load(t, k.Name+": a=b\n", "--"+k.Name, "c=d"); err != nil {
+		value := "a=b"
+		if k.Type == "duration" {
+			value = "1s"
+		}
+		if _, err := load(t, k.Name+": "+value+"\n", "--"+k.Name, value); err != nil {
 			t.Errorf("%s: %v", k.Name, err)
 		}
 	}
@@ -150,7 +167,9 @@ func FuzzParse(f *testing.F) {
 		}
 		c := &Config{Args: map[lab.Component][]lab.Override{}}
 		for _, a := range assignments {
-			a.key.set(c, a.source, a.value)
+			if err := a.apply(c); err != nil && strings.Contains(err.Error(), "\n") {
+				t.Errorf("more than one line: %q", err)
+			}
 		}
 	})
 }

@@ -16,7 +16,7 @@ import (
 // Load reads the config file and puts the flags over it. A file that was named
 // must exist; the default one may be missing.
 func (f *Flags) Load(root string) (*Config, error) {
-	c := &Config{Root: root, Args: map[lab.Component][]lab.Override{}}
+	c := &Config{Root: root, HealthzBindAddress: defaultHealthzBindAddress, Args: map[lab.Component][]lab.Override{}}
 	path := f.file
 	if path == "" {
 		path = filepath.Join(root, DefaultFile)
@@ -42,10 +42,14 @@ func (f *Flags) Load(root string) (*Config, error) {
 		if flagged[a.key.Name] && a.key.Name == "etcd-servers" {
 			continue
 		}
-		a.key.set(c, a.source, a.value)
+		if err := a.apply(c); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", path, a.key.Name, err)
+		}
 	}
 	for _, a := range f.given {
-		a.key.set(c, a.source, a.value)
+		if err := a.apply(c); err != nil {
+			return nil, fmt.Errorf("--%s: %w", a.key.Name, err)
+		}
 	}
 	return c, nil
 }

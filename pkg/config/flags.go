@@ -21,6 +21,8 @@ type assignment struct {
 	value  string
 }
 
+func (a assignment) apply(c *Config) error { return a.key.set(c, a.source, a.value) }
+
 // AddTo registers every key, and --config, with fs.
 func (f *Flags) AddTo(fs *pflag.FlagSet) {
 	fs.StringVar(&f.file, "config", "", "The config file; each of its keys is one of these flags. (default "+DefaultFile+" below the root, if it is there)")

@@ -3,10 +3,15 @@
 package config
 
 import (
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
 )
+
+// defaultHealthzBindAddress is the port of the lab's nginx.
+const defaultHealthzBindAddress = "0.0.0.0:80"
 
 // Key is one setting: a flag of `run` and a key of the config file.
 type Key struct {
@@ -21,7 +26,7 @@ type Key struct {
 	// List tells that the key may be given several times; a list in the file.
 	List bool
 
-	set func(c *Config, source, value string)
+	set func(c *Config, source, value string) error
 }
 
 // Keys lists every key, in the order of the documentation.
@@ -31,13 +36,33 @@ func Keys() []Key {
 			Name: "advertise-address", Type: "IP", Default: "cloud metadata, else the default route's address",
 			Doc: "The address at which other machines reach this controller's apiserver: ${INTERNAL_IP} in the lab. Unset, " +
 				"the metadata services of GCP and AWS are asked, both at once and for less than a second.",
-			set: func(c *Config, _, v string) { c.AdvertiseAddress = v },
+			set: text(func(c *Config) *string { return &c.AdvertiseAddress }),
 		},
 		{
 			Name: "etcd-servers", Type: "URL,...", Default: "an embedded etcd", List: true,
 			Doc: "The etcd members to use, as in the lab: https://10.240.0.10:2379,https://10.240.0.11:2379,... " +
 				"They are reached with the lab's client certificate. Unset, one etcd member runs inside this process.",
-			set: func(c *Config, _, v string) { c.EtcdServers = append(c.EtcdServers, strings.Split(v, ",")...) },
+			set: func(c *Config, _, v string) error {
+				c.EtcdServers = append(c.EtcdServers, strings.Split(v, ",")...)
+				return nil
+			},
+		},
+		{
+			Name: "healthz-bind-address", Type: "host:port", Default: defaultHealthzBindAddress,
+			Doc: "Where health checks are answered over plain HTTP, for load balancers that cannot do them over HTTPS: the lab's " +
+				"nginx. /, /healthz, /livez and /readyz say ok with 200, or why not in one word with 503. Empty turns it off.",
+			set: text(func(c *Config) *string { return &c.HealthzBindAddress }),
+		},
+		{
+			Name: "shutdown-delay", Type: "duration", Default: "0s",
+			Doc: "How long, from the moment a stop begins, health checks say no while everything is still served, so that load " +
+				"balancers send nobody any more. Twice a load balancer's check interval is enough: 10s for the lab's.",
+			set: func(c *Config, _, v string) (err error) {
+				if c.ShutdownDelay, err = time.ParseDuration(v); err != nil || c.ShutdownDelay < 0 {
+					return fmt.Errorf("%q is not a duration; write it like 10s", v)
+				}
+				return nil
+			},
 		},
 		argKey(lab.APIServer),
 		argKey(lab.ControllerManager),
@@ -45,24 +70,25 @@ func Keys() []Key {
 		{
 			Name: "etcd-arg", Type: "name=value", List: true,
 			Doc: "A flag for the embedded etcd, such as quota-backend-bytes=8589934592. Repeatable.",
-			set: func(c *Config, source, v string) {
+			set: func(c *Config, source, v string) error {
 				c.EtcdArgs = append(c.EtcdArgs, lab.Override{Arg: lab.ParseArg(v), Source: source})
+				return nil
 			},
 		},
 		{
 			Name: "feature-gates", Type: "name=bool,...", Default: "Kubernetes' own",
 			Doc: "Feature gates. They hold for the whole process: every component knows all of them.",
-			set: func(c *Config, _, v string) { c.FeatureGates = v },
+			set: text(func(c *Config) *string { return &c.FeatureGates }),
 		},
 		{
 			Name: "logging-format", Type: "text|json", Default: "text",
 			Doc: "How log lines look. It holds for the whole process.",
-			set: func(c *Config, _, v string) { c.LoggingFormat = v },
+			set: text(func(c *Config) *string { return &c.LoggingFormat }),
 		},
 		{
 			Name: "v", Type: "level", Default: "2, the lab's",
 			Doc: "How much is logged, 0 to 10. It holds for the whole process.",
-			set: func(c *Config, _, v string) { c.Verbosity = v },
+			set: text(func(c *Config) *string { return &c.Verbosity }),
 		},
 	}
 }
@@ -72,9 +98,18 @@ func argKey(component lab.Component) Key {
 		Name: string(component) + "-arg", Type: "name=value", List: true, Default: "the lab's flags",
 		Doc: "A flag for " + string(component) + ", such as profiling=false. It beats the lab's value; the lab's old spellings are " +
 			"understood. Repeatable. `khw-controller flags` shows what is in force.",
-		set: func(c *Config, source, v string) {
+		set: func(c *Config, source, v string) error {
 			c.Args[component] = append(c.Args[component], lab.Override{Arg: lab.ParseArg(v), Source: source})
+			return nil
 		},
+	}
+}
+
+// text sets a string.
+func text(field func(*Config) *string) func(*Config, string, string) error {
+	return func(c *Config, _, v string) error {
+		*field(c) = v
+		return nil
 	}
 }
 

@@ -13,22 +13,41 @@ import (
 	"syscall"
 )
 
-// checkPorts tries to listen where the components will.
+// checkPorts tries to listen where the components will, everywhere at once.
 func checkPorts(in Input) []Finding {
 	var found []Finding
+	var listening []Value
 	for _, p := range in.Ports {
 		l, err := net.Listen("tcp", p.Value)
-		if err == nil {
-			l.Close()
+		if err != nil {
+			found = append(found, explainPort(p, err, listening)...)
 			continue
 		}
-		found = append(found, explainPort(p, err)...)
+		defer l.Close()
+		listening = append(listening, p)
 	}
 	return found
 }
 
-func explainPort(p Value, err error) []Finding {
+// samePort returns which of others has p's port.
+func samePort(p Value, others []Value) (same Value, ok bool) {
+	_, port, err := net.SplitHostPort(p.Value)
+	if err != nil || port == "0" {
+		return Value{}, false
+	}
+	for _, o := range others {
+		if _, other, err := net.SplitHostPort(o.Value); err == nil && other == port {
+			return o, true
+		}
+	}
+	return Value{}, false
+}
+
+func explainPort(p Value, err error, ours []Value) []Finding {
+	same, isOurs := samePort(p, ours)
 	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && isOurs:
+		return failure(p.Value, "is wanted by "+same.Flag+" too", "move one of the two with "+p.Flag+" or "+same.Flag)
 	case errors.Is(err, syscall.EADDRINUSE):
 		by, fix := "", "stop what listens there"
 		if owner := portOwner(p.Value); owner != "" {

@@ -199,6 +199,17 @@ func TestFindings(t *testing.T) {
 			},
 			Error, []string{"is taken by preflight.test", fmt.Sprintf("(process %d)", os.Getpid()), "--secure-port"},
 		},
+		"one port for two": {
+			func(t *testing.T, in *Input, _ pki.Files) {
+				l, err := net.Listen("tcp", "127.0.0.1:0") // for a free port
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.Close()
+				in.Ports = []Value{{"--secure-port", l.Addr().String()}, {"--healthz-bind-address", l.Addr().String()}}
+			},
+			Error, []string{"is wanted by --secure-port too", "with --healthz-bind-address or --secure-port"},
+		},
 		"somebody else's address": {
 			func(_ *testing.T, in *Input, _ pki.Files) { in.Ports[0].Value = "192.0.2.1:6443" },
 			Error, []string{"192.0.2.1:6443: is not an address of this machine", "--secure-port"},

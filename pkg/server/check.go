@@ -101,6 +101,9 @@ func (p *Plan) ports() []preflight.Value {
 	add(lab.APIServer, p.apiServer.SecureServing.BindAddress, p.apiServer.SecureServing.BindPort)
 	add(lab.ControllerManager, p.controllerManager.SecureServing.BindAddress, p.controllerManager.SecureServing.BindPort)
 	add(lab.Scheduler, p.scheduler.SecureServing.BindAddress, p.scheduler.SecureServing.BindPort)
+	if p.Config.HealthzBindAddress != "" {
+		all = append(all, preflight.Value{Flag: "--healthz-bind-address", Value: p.Config.HealthzBindAddress})
+	}
 	if p.Etcd != nil {
 		for _, u := range p.Etcd.ListenClientUrls {
 			all = append(all, preflight.Value{Flag: "--etcd-arg listen-client-urls", Value: u.Host})

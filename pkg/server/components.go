@@ -14,8 +14,9 @@ import (
 // etcdName is the embedded member's name among the components.
 const etcdName = "etcd"
 
-// components lists what the plan runs, with what each needs.
-func (p *Plan) components(i *isolation) []supervisor.Component {
+// components lists what the plan runs, with what each needs. held is why health
+// checks are answered with no, or returns "".
+func (p *Plan) components(i *isolation, held func() string) []supervisor.Component {
 	var all []supervisor.Component
 	var apiServerNeeds []string
 	if p.Etcd != nil {
@@ -25,7 +26,7 @@ func (p *Plan) components(i *isolation) []supervisor.Component {
 			Runner: etcd.New(p.Etcd, func(reason string) { i.die("etcd: " + reason) }),
 		})
 	}
-	return append(all,
+	all = append(all,
 		supervisor.Component{
 			Name: string(lab.APIServer), Critical: true, Needs: apiServerNeeds,
 			Runner: apiserver.New(p.apiServer),
@@ -39,4 +40,16 @@ func (p *Plan) components(i *isolation) []supervisor.Component {
 			Runner: supervisor.WithRestart(scheduler.New(p.scheduler), supervisor.DefaultBackoff),
 		},
 	)
+	if p.Config.HealthzBindAddress != "" {
+		all = append(all, supervisor.Component{
+			Name: healthProxyName,
+			Runner: supervisor.WithRestart(&healthProxy{
+				address: p.Config.HealthzBindAddress,
+				backend: p.backendAddress(),
+				caFile:  p.Files.CA,
+				held:    held,
+			}, supervisor.DefaultBackoff),
+		})
+	}
+	return all
 }

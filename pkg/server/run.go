@@ -102,15 +102,22 @@ func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter, n notify
 		string(lab.ControllerManager): true,
 		string(lab.Scheduler):         true,
 	}}
-	s, err := supervisor.New(p.components(isolation)...)
+	story := &story{notify: n}
+	s, err := supervisor.New(p.components(isolation, story.held)...)
 	if err != nil {
 		return err
 	}
 	isolation.supervisor = s
 	isolation.install()
-	story := &story{notify: n, statuses: s.Statuses()}
+	story.statuses = s.Statuses()
 	s.Subscribe(logEvents)
 	s.Subscribe(story.onEvent)
 	go story.extendWhileWorking(ctx)
-	return s.Run(ctx)
+	running, stop := context.WithCancel(context.Background())
+	defer stop()
+	context.AfterFunc(ctx, func() {
+		defer stop()
+		story.beginStop(p.Config.ShutdownDelay)
+	})
+	return s.Run(running)
 }

@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/klog/v2"
 
+	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/notify"
 	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
 )
@@ -54,7 +55,7 @@ func (s *story) onEvent(e supervisor.Event) {
 	switch {
 	case s.stopping || e.State == supervisor.Stopping:
 		s.stopping = true
-		s.notify.Stopping(summary)
+		s.notify.Stopping(stopping(summary))
 	case !s.ready && allUp(s.statuses):
 		s.ready = true
 		klog.InfoS("The control plane is ready")
@@ -64,15 +65,52 @@ func (s *story) onEvent(e supervisor.Event) {
 	}
 }
 
+// beginStop tells everybody that a stop has begun, and gives load balancers the
+// delay to notice.
+func (s *story) beginStop(delay time.Duration) {
+	s.mu.Lock()
+	s.stopping = true
+	s.notify.Stopping(stopping(Summary(s.statuses)))
+	s.mu.Unlock()
+	if delay > 0 {
+		klog.InfoS("Stopping; health checks say no, and everything is still served", "for", delay)
+		time.Sleep(delay)
+	}
+}
+
+// stopping is a summary once a stop has begun, whether any component has
+// noticed yet or not.
+func stopping(summary string) string {
+	_, components, _ := strings.Cut(summary, ": ")
+	return "stopping: " + components
+}
+
+// held is the health proxy's reason to say no without asking.
+func (s *story) held() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return "stopping"
+	}
+	for _, st := range s.statuses {
+		if st.Component == string(lab.APIServer) && !st.State.Up() {
+			return "starting"
+		}
+	}
+	return ""
+}
+
 func (s *story) isReady() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ready || s.stopping
 }
 
+// allUp says whether the control plane can be used. Without the health proxy it
+// can, by all but a load balancer.
 func allUp(statuses []supervisor.Status) bool {
 	for _, s := range statuses {
-		if !s.State.Up() {
+		if !s.State.Up() && s.Component != healthProxyName {
 			return false
 		}
 	}

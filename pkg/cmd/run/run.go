@@ -20,7 +20,7 @@ func New() *cobra.Command {
 		Short: "Run the control plane in the foreground",
 		Long: `Run the control plane in the foreground: etcd (unless --etcd-servers names one),
 kube-apiserver, kube-controller-manager and kube-scheduler, with every setting
-of the lab's three units.
+of the lab's three units, and the lab's health checks over plain HTTP.
 
 Where none of the lab's certificates, kubeconfigs and its encryption
 configuration is there, they are made first. Where some are there and others
@@ -35,7 +35,10 @@ below but --config and --root is a key of the file, without the dashes.`,
   sudo khw-controller run --etcd-servers=https://10.240.0.10:2379,https://10.240.0.11:2379,https://10.240.0.12:2379
 
   # Any flag of a component, in the lab's spelling or today's
-  khw-controller run --root ~/khw --kube-apiserver-arg secure-port=7443 --kube-scheduler-arg profiling=false`,
+  khw-controller run --kube-apiserver-arg event-ttl=2h --kube-scheduler-arg profiling=false
+
+  # As an ordinary user, everything below one directory
+  khw-controller run --root ~/khw --healthz-bind-address 127.0.0.1:8080`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			notifier := notify.Take()

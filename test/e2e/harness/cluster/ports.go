@@ -12,19 +12,21 @@ import (
 type Ports struct {
 	APIServer, ControllerManager, Scheduler int
 	EtcdClient, EtcdPeer                    int
+	Health                                  int
 }
 
 // DefaultPorts are Kubernetes' own. The apiserver's componentstatuses probes
-// 10257 and 10259 wherever the components are.
-func DefaultPorts() Ports { return Ports{6443, 10257, 10259, 2379, 2380} }
+// 10257 and 10259 wherever the components are. The health port is not 80, which
+// a machine may have in use.
+func DefaultPorts() Ports { return Ports{6443, 10257, 10259, 2379, 2380, 10080} }
 
 // FreePorts picks ports that nobody uses.
 func FreePorts() (Ports, error) {
-	p, err := process.FreePorts(5)
+	p, err := process.FreePorts(6)
 	if err != nil {
 		return Ports{}, err
 	}
-	return Ports{p[0], p[1], p[2], p[3], p[4]}, nil
+	return Ports{p[0], p[1], p[2], p[3], p[4], p[5]}, nil
 }
 
 // Taken returns an error that names the first port in use.
@@ -38,7 +40,7 @@ func (p Ports) Taken() error {
 }
 
 func (p Ports) all() []int {
-	return []int{p.APIServer, p.ControllerManager, p.Scheduler, p.EtcdClient, p.EtcdPeer}
+	return []int{p.APIServer, p.ControllerManager, p.Scheduler, p.EtcdClient, p.EtcdPeer, p.Health}
 }
 
 // ControllerArgs are the flags of `khw-controller run` for these ports.
@@ -51,6 +53,7 @@ func (p Ports) ControllerArgs(embedded bool) []string {
 		"--kube-controller-manager-arg", fmt.Sprintf("secure-port=%d", p.ControllerManager),
 		"--kube-scheduler-arg", "bind-address=127.0.0.1",
 		"--kube-scheduler-arg", fmt.Sprintf("secure-port=%d", p.Scheduler),
+		"--healthz-bind-address", fmt.Sprintf("127.0.0.1:%d", p.Health),
 	}
 	if embedded {
 		args = append(args,

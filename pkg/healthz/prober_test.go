@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package healthz
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// fakeBackend answers after a while, or never, and counts.
+type fakeBackend struct {
+	mu       sync.Mutex
+	verdict  Verdict
+	takes    time.Duration
+	asked    []time.Time
+	inFlight int
+	most     int
+}
+
+func (b *fakeBackend) Ask(ctx context.Context, _ string) (Verdict, error) {
+	b.mu.Lock()
+	b.asked = append(b.asked, time.Now())
+	b.inFlight++
+	b.most = max(b.most, b.inFlight)
+	takes, verdict := b.takes, b.verdict
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.inFlight--
+	}()
+	select {
+	case <-time.After(takes):
+		return verdict, nil
+	case <-ctx.Done():
+		return Hung, ctx.Err()
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	for name, test := range map[string]struct {
+		backend *fakeBackend
+		want    Verdict
+	}{
+		"at once": {&fakeBackend{verdict: OK}, OK},
+		"in time": {&fakeBackend{verdict: OK, takes: 1900 * time.Millisecond}, OK},
+		"slow":    {&fakeBackend{verdict: OK, takes: 2100 * time.Millisecond}, Slow},
+		"never":   {&fakeBackend{verdict: OK, takes: time.Hour}, Hung},
+		// The apiserver gives its check of etcd 2 s.
+		"etcd, late": {&fakeBackend{verdict: Etcd, takes: 2100 * time.Millisecond}, Etcd},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begun := time.Now()
+				if got := NewProber(test.backend).Ask("/healthz"); got != test.want {
+					t.Errorf("got %s, want %s", got, test.want)
+				}
+				if took := time.Since(begun); took >= 3*time.Second {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
+}
+
+func TestHoweverManyAskFewQuestionsArePut(t *testing.T) {
+	for name, b := range map[string]*fakeBackend{
+		"quick": {verdict: OK, takes: time.Millisecond},
+		"hung":  {takes: time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := NewProber(b)
+				end := time.Now().Add(20 * time.Second)
+				var wg sync.WaitGroup
+				for _, path := range []string{"/healthz", "/livez", "/readyz"} {
+					for range 100 {
+						wg.Go(func() {
+							for time.Now().Before(end) {
+								asked := time.Now()
+								p.Ask(path)
+								if took := time.Since(asked); took >= 3*time.Second {
+									t.Errorf("an answer took %s", took)
+								}
+								time.Sleep(10 * time.Millisecond)
+							}
+						})
+					}
+				}
+				wg.Wait()
+				synctest.Wait()
+				if b.most != 1 {
+					t.Errorf("%d questions were under way at once", b.most)
+				}
+				for i := 2; i < len(b.asked); i++ {
+					if d := b.asked[i].Sub(b.asked[i-2]); d < time.Second {
+						t.Fatalf("three questions within %s", d)
+					}
+				}
+				if len(b.asked) == 0 {
+					t.Error("nothing was asked")
+				}
+				// What is still under way ends by itself.
+				time.Sleep(10 * time.Second)
+			})
+		})
+	}
+}
+
+func TestAnAnswerIsSharedForASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &fakeBackend{verdict: OK}
+		p := NewProber(b)
+		p.Ask("/healthz")
+		b.verdict = Unhealthy
+		time.Sleep(900 * time.Millisecond)
+		if got := p.Ask("/healthz"); got != OK || len(b.asked) != 1 {
+			t.Errorf("after 0.9 s: %s, asked %d times", got, len(b.asked))
+		}
+		time.Sleep(200 * time.Millisecond)
+		if got := p.Ask("/healthz"); got != Unhealthy || len(b.asked) != 2 {
+			t.Errorf("after 1.1 s: %s, asked %d times", got, len(b.asked))
+		}
+	})
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"net"
+	"strconv"
+
+	"github.com/khw-controller/khw-controller/pkg/healthz"
+	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+)
+
+// healthProxyName is the health proxy's name among the components.
+const healthProxyName = "health-proxy"
+
+// healthProxy is the Runner of the plain-HTTP health proxy.
+type healthProxy struct {
+	address string // to listen on
+	backend string // the apiserver's, host:port
+	caFile  string
+	held    func() string
+}
+
+// Run answers health checks from the first second until ctx ends.
+func (h *healthProxy) Run(ctx context.Context, report supervisor.Report) error {
+	l, err := net.Listen("tcp", h.address)
+	if err != nil {
+		return err
+	}
+	backend, err := healthz.NewBackend(h.backend, h.caFile)
+	if err != nil {
+		l.Close()
+		return err
+	}
+	report(supervisor.Running, "")
+	proxy := &healthz.Proxy{Held: h.held, Prober: healthz.NewProber(backend)}
+	return proxy.Serve(ctx, l)
+}
+
+// backendAddress is where the health proxy reaches the apiserver.
+func (p *Plan) backendAddress() string {
+	ip := p.apiServer.SecureServing.BindAddress
+	if ip.IsUnspecified() {
+		ip = net.IPv4(127, 0, 0, 1)
+	}
+	return net.JoinHostPort(ip.String(), strconv.Itoa(p.apiServer.SecureServing.BindPort))
+}
