@@ -5,9 +5,11 @@ package harness
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -19,8 +21,8 @@ import (
 type Churn struct {
 	*Env
 	client kubernetes.Interface
-	paused atomic.Bool
 	made   atomic.Int64
+	making sync.Mutex // held while one is made, and throughout a Pause
 }
 
 // churnEvery is the pause between two Deployments.
@@ -44,8 +46,9 @@ func (e *Env) StartChurn(client kubernetes.Interface) *Churn {
 				return
 			case <-tick.C:
 			}
-			if !c.paused.Load() {
+			if c.making.TryLock() {
 				c.next(ctx)
+				c.making.Unlock()
 			}
 		}
 	}()
@@ -70,6 +73,9 @@ func (c *Churn) AwaitWork() {
 	name := fmt.Sprintf("work-%d", c.made.Add(1))
 	c.Eventually("the Deployment "+name+" to be made", func(ctx context.Context) error {
 		_, err := c.client.AppsV1().Deployments(metav1.NamespaceDefault).Create(ctx, cluster.Deployment(name, 1), metav1.CreateOptions{})
+		if apierrors.IsAlreadyExists(err) {
+			return nil // by a try that was cut off
+		}
 		return err
 	})
 	c.Eventually("its pod to be bound", func(ctx context.Context) error {
@@ -81,7 +87,7 @@ func (c *Churn) AwaitWork() {
 // those that were made.
 func (c *Churn) Pause() {
 	c.Helper()
-	c.paused.Store(true)
+	c.making.Lock()
 	c.Eventually("all work to be done", func(ctx context.Context) error {
 		deployments, err := c.client.AppsV1().Deployments(metav1.NamespaceDefault).List(ctx, metav1.ListOptions{})
 		if err != nil {
@@ -97,7 +103,7 @@ func (c *Churn) Pause() {
 }
 
 // Resume goes on after a Pause.
-func (c *Churn) Resume() { c.paused.Store(false) }
+func (c *Churn) Resume() { c.making.Unlock() }
 
 // bound returns nil when so many pods are on a node.
 func (c *Churn) bound(ctx context.Context, want int, which metav1.ListOptions) error {
