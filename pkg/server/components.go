@@ -3,6 +3,7 @@
 package server
 
 import (
+	"github.com/khw-controller/khw-controller/pkg/bootstrap"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/server/apiserver"
 	"github.com/khw-controller/khw-controller/pkg/server/controllermanager"
@@ -14,10 +15,17 @@ import (
 // etcdName is the embedded member's name among the components.
 const etcdName = "etcd"
 
+// bootstrapName is the bootstrap's name among the components.
+const bootstrapName = "bootstrap"
+
+// manifestsDir is where manifests are that are applied with the lab's RBAC.
+const manifestsDir = "/etc/kubernetes/manifests.d"
+
 // components lists what the plan runs, with what each needs. held is why health
 // checks are answered with no, or returns "".
 func (p *Plan) components(i *isolation, held func() string) []supervisor.Component {
 	var all []supervisor.Component
+	apiServer := apiserver.New(p.apiServer)
 	var apiServerNeeds []string
 	if p.Etcd != nil {
 		apiServerNeeds = []string{etcdName}
@@ -29,7 +37,7 @@ func (p *Plan) components(i *isolation, held func() string) []supervisor.Compone
 	all = append(all,
 		supervisor.Component{
 			Name: string(lab.APIServer), Critical: true, Needs: apiServerNeeds,
-			Runner: apiserver.New(p.apiServer),
+			Runner: apiServer,
 		},
 		supervisor.Component{
 			Name: string(lab.ControllerManager), Needs: []string{string(lab.APIServer)},
@@ -38,6 +46,14 @@ func (p *Plan) components(i *isolation, held func() string) []supervisor.Compone
 		supervisor.Component{
 			Name: string(lab.Scheduler), Needs: []string{string(lab.APIServer)},
 			Runner: supervisor.WithRestart(scheduler.New(p.scheduler), supervisor.DefaultBackoff),
+		},
+		supervisor.Component{
+			Name: bootstrapName, Needs: []string{string(lab.APIServer)},
+			Runner: supervisor.WithRestart(bootstrap.New(bootstrap.Config{
+				Client:                   apiServer.LoopbackClient,
+				KubeletClientCertificate: lab.Get(p.Settings[lab.APIServer], "kubelet-client-certificate"),
+				ManifestsDir:             p.Config.Path(manifestsDir),
+			}), supervisor.DefaultBackoff),
 		},
 	)
 	if p.Config.HealthzBindAddress != "" {

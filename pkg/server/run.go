@@ -101,6 +101,7 @@ func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter, n notify
 	isolation := &isolation{reporter: reporter, restarts: map[string]bool{
 		string(lab.ControllerManager): true,
 		string(lab.Scheduler):         true,
+		bootstrapName:                 true,
 	}}
 	story := &story{notify: n}
 	s, err := supervisor.New(p.components(isolation, story.held)...)

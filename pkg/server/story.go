@@ -106,11 +106,16 @@ func (s *story) isReady() bool {
 	return s.ready || s.stopping
 }
 
-// allUp says whether the control plane can be used. Without the health proxy it
-// can, by all but a load balancer.
+// accessory says whether the control plane can be used without a component:
+// without the health proxy it can, by all but a load balancer, and what the
+// bootstrap applies may be there already.
+func accessory(component string) bool {
+	return component == healthProxyName || component == bootstrapName
+}
+
 func allUp(statuses []supervisor.Status) bool {
 	for _, s := range statuses {
-		if !s.State.Up() && s.Component != healthProxyName {
+		if !s.State.Up() && !accessory(s.Component) {
 			return false
 		}
 	}
@@ -144,7 +149,7 @@ func worse(word string, s supervisor.Status) string {
 		mine = "stopping"
 	case s.State == supervisor.Failed || s.State == supervisor.Restarting || s.Unhealthy != "":
 		mine = "degraded"
-	case !s.State.Up():
+	case !s.State.Up() && !accessory(s.Component):
 		mine = "starting"
 	}
 	if slices.Index(rank, mine) > slices.Index(rank, word) {

@@ -7,12 +7,14 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/apiserver/pkg/server/flagz"
+	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
@@ -47,11 +49,14 @@ func Parse(argv []string) (*Options, error) {
 // Server is the Runner of kube-apiserver.
 type Server struct {
 	options  *Options
-	loopback atomic.Pointer[prober]
+	prober   atomic.Pointer[prober]
+	loopback atomic.Pointer[restclient.Config]
 }
 
 // New returns the apiserver with the given options.
 func New(o *Options) *Server { return &Server{options: o} }
+
+var errNotServing = errors.New("not serving yet")
 
 // Run serves until ctx ends; then requests in flight are finished, watches
 // ended and connections closed.
@@ -93,6 +98,17 @@ func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
 	if err != nil {
 		return fmt.Errorf("connecting to itself: %w", err)
 	}
-	s.loopback.Store(p)
+	s.loopback.Store(server.GenericAPIServer.LoopbackClientConfig)
+	s.prober.Store(p)
 	return prepared.Run(ctx)
+}
+
+// LoopbackClient returns how the process itself reaches the apiserver: over TLS,
+// as a user who may do everything, with a token that never leaves the process.
+func (s *Server) LoopbackClient() (*restclient.Config, error) {
+	config := s.loopback.Load()
+	if config == nil {
+		return nil, errNotServing
+	}
+	return restclient.CopyConfig(config), nil
 }

@@ -4,7 +4,6 @@ package apiserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -36,9 +35,9 @@ func newProber(loopback *restclient.Config) (*prober, error) {
 
 // Ready returns nil once /readyz says ok.
 func (s *Server) Ready(ctx context.Context) error {
-	p := s.loopback.Load()
+	p := s.prober.Load()
 	if p == nil {
-		return errors.New("not serving yet")
+		return errNotServing
 	}
 	return p.ask(ctx)
 }

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	v1core "k8s.io/client-go/kubernetes/typed/core/v1"
+	restclient "k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/client-go/tools/record"
+	componentbaseconfig "k8s.io/component-base/config"
+
+	"github.com/khw-controller/khw-controller/pkg/server/election"
+	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+)
+
+// LeaseName is the lease, in kube-system, whose holder applies.
+const LeaseName = "khw-bootstrap"
+
+// leaseTimings are slower than the stock components': nothing here is worth two
+// writes a second in an idle cluster. An orderly stop hands over at once all the
+// same.
+var leaseTimings = componentbaseconfig.LeaderElectionConfiguration{
+	LeaderElect:       true,
+	LeaseDuration:     metav1.Duration{Duration: 30 * time.Second},
+	RenewDeadline:     metav1.Duration{Duration: 20 * time.Second},
+	RetryPeriod:       metav1.Duration{Duration: 10 * time.Second},
+	ResourceLock:      resourcelock.LeasesResourceLock,
+	ResourceName:      LeaseName,
+	ResourceNamespace: metav1.NamespaceSystem,
+}
+
+// Config says what is applied, and where.
+type Config struct {
+	// Client is how the local apiserver is reached, by somebody who may do
+	// everything: a ClusterRole can be given only by who has what is in it.
+	Client func() (*restclient.Config, error)
+	// KubeletClientCertificate is the path of the apiserver's client certificate
+	// for kubelets; its common name is the user whom the kubelet RBAC binds.
+	// Empty: there is none, and no binding.
+	KubeletClientCertificate string
+	// ManifestsDir is where more manifests are. It need not exist.
+	ManifestsDir string
+}
+
+// Bootstrap is the Runner that applies. It is unhealthy while something is not
+// applied.
+type Bootstrap struct {
+	config Config
+
+	mu      sync.Mutex
+	problem error
+}
+
+// New returns the Bootstrap for c.
+func New(c Config) *Bootstrap { return &Bootstrap{config: c} }
+
+// Run contends for the lease until ctx ends, and applies when it has it.
+func (b *Bootstrap) Run(ctx context.Context, report supervisor.Report) error {
+	config, err := b.config.Client()
+	if err != nil {
+		return err
+	}
+	config = restclient.AddUserAgent(restclient.CopyConfig(config), FieldManager)
+	client, err := election.NewClient(config, leaseTimings.RenewDeadline.Duration)
+	if err != nil {
+		return err
+	}
+	events, recorder, err := startEvents(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer events.Shutdown()
+	runner, err := election.NewRunner(election.Config{
+		LeaderElectionConfiguration: leaseTimings,
+		Client:                      client,
+		Recorder:                    recorder,
+	}, &candidate{Bootstrap: b, client: config, recorder: recorder, report: report})
+	if err != nil {
+		return err
+	}
+	return runner.Run(ctx, report)
+}
+
+func startEvents(ctx context.Context, config *restclient.Config) (record.EventBroadcaster, record.EventRecorder, error) {
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, nil, err
+	}
+	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
+	broadcaster.StartRecordingToSink(&v1core.EventSinkImpl{Interface: client.CoreV1().Events("")})
+	return broadcaster, broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: FieldManager}), nil
+}
+
+// Healthy returns what is not applied, in one line, or nil. A standby has
+// nothing to apply.
+func (b *Bootstrap) Healthy(context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.problem
+}
+
+func (b *Bootstrap) set(problems []error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch len(problems) {
+	case 0:
+		b.problem = nil
+	case 1:
+		b.problem = problems[0]
+	default:
+		b.problem = fmt.Errorf("%w, and %d more", problems[0], len(problems)-1)
+	}
+}
+
+// candidate makes the terms of one Bootstrap.
+type candidate struct {
+	*Bootstrap
+	client   *restclient.Config
+	recorder record.EventRecorder
+	report   supervisor.Report
+}
+
+// Prepare makes the clients of a term.
+func (c *candidate) Prepare(_ context.Context, fence *election.Fence) (election.Term, error) {
+	config := restclient.CopyConfig(c.client)
+	config.Wrap(fence.Wrap)
+	a, err := newApplier(config)
+	if err != nil {
+		return nil, err
+	}
+	return &term{candidate: c, apply: a.apply, done: map[string]bool{}, said: map[string]bool{}}, nil
+}

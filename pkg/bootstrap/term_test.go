@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/tools/record"
+
+	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+)
+
+// world is a cluster that refuses some objects, and what was said of it.
+type world struct {
+	refuses  map[string]error
+	attempts []string
+	reports  []string
+	events   *record.FakeRecorder
+	term     *term
+}
+
+func newWorld(dir string) *world {
+	w := &world{refuses: map[string]error{}, events: record.NewFakeRecorder(100)}
+	report := func(_ supervisor.State, detail string) { w.reports = append(w.reports, detail) }
+	w.term = &term{
+		candidate: &candidate{Bootstrap: New(Config{ManifestsDir: dir}), recorder: w.events, report: report},
+		done:      map[string]bool{}, said: map[string]bool{},
+		apply: func(_ context.Context, o object) (outcome, *unstructured.Unstructured, error) {
+			w.attempts = append(w.attempts, o.GetName())
+			if err := w.refuses[o.GetName()]; err != nil {
+				return failed, nil, err
+			}
+			return created, o.Unstructured, nil
+		},
+	}
+	return w
+}
+
+func manifest(name string) string {
+	return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " + name + "}\n"
+}
+
+const role = "system:kube-apiserver-to-kubelet"
+
+func TestWhatFailsIsTriedAgainAndTheRestIsNot(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "1.yaml"), manifest("first"))
+	broken := write(t, filepath.Join(dir, "2.yaml"), "a: [\n")
+	write(t, filepath.Join(dir, "3.yaml"), manifest("third"))
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(dir)
+		w.refuses["first"] = errors.New("no namespace")
+		ctx, cancel := context.WithCancel(t.Context())
+		result := make(chan error, 1)
+		go func() { result <- w.term.Lead(ctx) }()
+		synctest.Wait()
+		if want := []string{role, "first", "third"}; !slices.Equal(w.attempts, want) {
+			t.Errorf("tried %q, want %q", w.attempts, want)
+		}
+		err := w.term.Healthy(ctx)
+		if err == nil || !strings.Contains(err.Error(), broken) || !strings.Contains(err.Error(), "and 1 more") {
+			t.Errorf("unhealthy because of %v; want the bad file and 1 more", err)
+		}
+		delete(w.refuses, "first")
+		write(t, broken, manifest("second"))
+		for len(w.reports) == 0 {
+			synctest.Wait()
+			time.Sleep(time.Second)
+		}
+		if want := []string{role, "first", "third", "first", "second"}; !slices.Equal(w.attempts, want) {
+			t.Errorf("tried %q, want %q", w.attempts, want)
+		}
+		if err := w.term.Healthy(ctx); err != nil {
+			t.Errorf("unhealthy with everything applied: %v", err)
+		}
+		if want := []string{"4 objects applied"}; !slices.Equal(w.reports, want) {
+			t.Errorf("reported %q, want %q", w.reports, want)
+		}
+		cancel()
+		if err := <-result; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestTroubleIsToldOnceInATerm(t *testing.T) {
+	w := newWorld(t.TempDir())
+	w.refuses[role] = errors.New("the webhook is down")
+	for range 3 {
+		if problems := w.term.pass(t.Context()); len(problems) != 1 {
+			t.Errorf("problems %v", problems)
+		}
+	}
+	close(w.events.Events)
+	var said []string
+	for e := range w.events.Events {
+		said = append(said, e)
+	}
+	if len(said) != 1 || !strings.HasPrefix(said[0], "Warning ApplyFailed ClusterRole "+role) || !strings.Contains(said[0], "the webhook is down") {
+		t.Errorf("said %q", said)
+	}
+}
