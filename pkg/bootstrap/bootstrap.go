@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	v1core "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -55,13 +56,23 @@ type Config struct {
 // applied.
 type Bootstrap struct {
 	config Config
+	again  chan struct{} // holds a wish for another pass
 
 	mu      sync.Mutex
 	problem error
 }
 
 // New returns the Bootstrap for c.
-func New(c Config) *Bootstrap { return &Bootstrap{config: c} }
+func New(c Config) *Bootstrap { return &Bootstrap{config: c, again: make(chan struct{}, 1)} }
+
+// Reapply has the leader read the manifests and apply everything again, if this
+// is the leader.
+func (b *Bootstrap) Reapply() {
+	select {
+	case b.again <- struct{}{}:
+	default: // one is wished for already
+	}
+}
 
 // Run contends for the lease until ctx ends, and applies when it has it.
 func (b *Bootstrap) Run(ctx context.Context, report supervisor.Report) error {
@@ -73,6 +84,9 @@ func (b *Bootstrap) Run(ctx context.Context, report supervisor.Report) error {
 	client, err := election.NewClient(config, leaseTimings.RenewDeadline.Duration)
 	if err != nil {
 		return err
+	}
+	if awaitNamespace(ctx, client) != nil {
+		return nil // stopped before there was one
 	}
 	events, recorder, err := startEvents(ctx, config)
 	if err != nil {
@@ -89,6 +103,18 @@ func (b *Bootstrap) Run(ctx context.Context, report supervisor.Report) error {
 	}
 	return runner.Run(ctx, report)
 }
+
+// awaitNamespace waits for the lease's namespace, which a new cluster's apiserver
+// makes when it serves already: an elector that found none would look again only
+// after its retry period.
+func awaitNamespace(ctx context.Context, client kubernetes.Interface) error {
+	return wait.PollUntilContextCancel(ctx, namespacePoll, true, func(ctx context.Context) (bool, error) {
+		_, err := client.CoreV1().Namespaces().Get(ctx, leaseTimings.ResourceNamespace, metav1.GetOptions{})
+		return err == nil, nil
+	})
+}
+
+const namespacePoll = 200 * time.Millisecond
 
 func startEvents(ctx context.Context, config *restclient.Config) (record.EventBroadcaster, record.EventRecorder, error) {
 	client, err := kubernetes.NewForConfig(config)

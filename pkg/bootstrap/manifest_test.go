@@ -84,7 +84,7 @@ func TestParse(t *testing.T) {
 		"one":                  {configMap, []string{"ConfigMap b/a"}, ""},
 		"empty documents":      {"---\n# nothing\n---\n" + configMap + "---\n", []string{"ConfigMap b/a"}, ""},
 		"two":                  {configMap + "---\n" + configMap, []string{"ConfigMap b/a", "ConfigMap b/a"}, ""},
-		"list":                 {"apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: n}}\n", []string{"Namespace n"}, ""},
+		"list":                 {"apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Namespace, metadata: {name: kept}}\n", []string{"Namespace kept"}, ""},
 		"JSON":                 {`{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"n"}}`, []string{"Namespace n"}, ""},
 		"nothing":              {"", nil, ""},
 		"not YAML":             {configMap + "---\na: [\n", nil, "m.yaml: document 2: yaml: line"},

@@ -29,25 +29,47 @@ type term struct {
 	said  map[string]bool // problems told in this term
 }
 
-// Lead applies everything, again and again until it has worked, and then
-// waits: the next leader looks again.
+// Lead applies everything, again and again until it has worked, and then waits
+// to be asked again; the next leader looks again too.
 func (t *term) Lead(ctx context.Context) error {
 	defer t.set(nil)
+	t.discardWish()
+	for ctx.Err() == nil {
+		t.applyAll(ctx)
+		select {
+		case <-ctx.Done():
+		case <-t.again:
+			clear(t.done)
+			clear(t.said)
+		}
+	}
+	return nil
+}
+
+// discardWish forgets a wish from before this term, which applies everything
+// anyway.
+func (t *term) discardWish() {
+	select {
+	case <-t.again:
+	default:
+	}
+}
+
+// applyAll makes passes until one has worked.
+func (t *term) applyAll(ctx context.Context) {
 	pause := retries
 	for ctx.Err() == nil {
 		problems := t.pass(ctx)
 		t.set(problems)
 		if len(problems) == 0 {
 			t.report(supervisor.Leading, fmt.Sprintf("%d objects applied", len(t.done)))
-			break
+			return
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause.Step()):
 		}
 	}
-	<-ctx.Done()
-	return nil
 }
 
 // Close has nothing to give back.

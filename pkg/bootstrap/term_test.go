@@ -84,6 +84,11 @@ func TestWhatFailsIsTriedAgainAndTheRestIsNot(t *testing.T) {
 		if want := []string{"4 objects applied"}; !slices.Equal(w.reports, want) {
 			t.Errorf("reported %q, want %q", w.reports, want)
 		}
+		w.term.Reapply()
+		synctest.Wait()
+		if want := []string{role, "first", "third", "first", "second", role, "first", "second", "third"}; !slices.Equal(w.attempts, want) {
+			t.Errorf("tried %q, want %q", w.attempts, want)
+		}
 		cancel()
 		if err := <-result; err != nil {
 			t.Error(err)
