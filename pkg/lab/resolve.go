@@ -140,3 +140,13 @@ func (v Values) expand(value string) string {
 	}
 	return value
 }
+
+// LookUpCallersWith has settings name kubeconfig where they say how callers of the
+// component's port are looked up, unless the user did.
+func LookUpCallersWith(kubeconfig string, settings []Setting) {
+	for i, s := range settings {
+		if s.Source == FromAdded && (s.Name == authenticationKubeconfig || s.Name == authorizationKubeconfig) {
+			settings[i].Value = kubeconfig
+		}
+	}
+}

@@ -19,6 +19,12 @@ const (
 	clientBurst          = "10000"
 )
 
+// Flags that name a component's kubeconfig a second and a third time.
+const (
+	authenticationKubeconfig = "authentication-kubeconfig"
+	authorizationKubeconfig  = "authorization-kubeconfig"
+)
+
 const (
 	labAdmission   = "Initializers,NamespaceLifecycle,NodeRestriction,LimitRanger,ServiceAccount,DefaultStorageClass,ResourceQuota"
 	todayAdmission = "NamespaceLifecycle,NodeRestriction,LimitRanger,ServiceAccount,DefaultStorageClass,ResourceQuota"
@@ -93,10 +99,16 @@ var controllerManagerFlags = []Flag{
 	added(ControllerManager, "kube-api-qps", clientQPS, "",
 		"The stock 20 requests a second hold the start back by about 5 s; API Priority and Fairness protects the apiserver."),
 	added(ControllerManager, "kube-api-burst", clientBurst, "", "As --kube-api-qps."),
+	added(ControllerManager, authenticationKubeconfig, dir+"kube-controller-manager.kubeconfig", "v1.12",
+		"The plain-HTTP port let everybody read /metrics; on the HTTPS port nobody may, unless callers are looked up like this. The same file as --kubeconfig."),
+	added(ControllerManager, authorizationKubeconfig, dir+"kube-controller-manager.kubeconfig", "v1.12", "As --authentication-kubeconfig."),
 }
 
 var schedulerFlags = []Flag{
 	{Scheduler, "config", configDir + "kube-scheduler.yaml", "config", configDir + "kube-scheduler.yaml", Changed, "v1.19",
 		"componentconfig/v1alpha1 is read and converted to kubescheduler.config.k8s.io/v1; its client limits are raised (stock 50 requests a second bind about 50 pods a second) unless the file sets them."},
 	kept(Scheduler, "v", "2"),
+	added(Scheduler, authenticationKubeconfig, dir+"kube-scheduler.kubeconfig", "v1.12",
+		"The plain-HTTP port let everybody read /metrics; on the HTTPS port nobody may, unless callers are looked up like this. The same file as in its configuration."),
+	added(Scheduler, authorizationKubeconfig, dir+"kube-scheduler.kubeconfig", "v1.12", "As --authentication-kubeconfig."),
 }

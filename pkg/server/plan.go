@@ -77,6 +77,7 @@ func (p *Plan) resolve(ctx context.Context) error {
 		p.Notices = append(p.Notices, notices...)
 	}
 	p.Files = p.files()
+	lab.LookUpCallersWith(p.Files.ControllerManagerKubeconfig, p.Settings[lab.ControllerManager])
 	if lab.Get(p.Settings[lab.APIServer], "etcd-servers") == "" {
 		return p.embedEtcd()
 	}
@@ -106,6 +107,9 @@ func (p *Plan) findAddress(ctx context.Context, overrides []lab.Override) error 
 	return nil
 }
 
+// embeddedEtcd is the source of --etcd-servers when the member is our own.
+const embeddedEtcd = "embedded etcd"
+
 // embedEtcd plans a member of our own, and points the apiserver at it.
 func (p *Plan) embedEtcd() error {
 	name, err := os.Hostname()
@@ -126,7 +130,7 @@ func (p *Plan) embedEtcd() error {
 	for i, s := range settingsOfAPIServer {
 		if s.Name == "etcd-servers" {
 			settingsOfAPIServer[i].Value = strings.Join(etcd.Endpoints(p.Etcd), ",")
-			settingsOfAPIServer[i].Source = "embedded etcd"
+			settingsOfAPIServer[i].Source = embeddedEtcd
 		}
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	controllerhealthz "k8s.io/controller-manager/pkg/healthz"
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/server/metrics"
 )
 
 // newMux returns the stock pages of the secure port
@@ -28,6 +29,8 @@ func (t *candidate) newMux() (*mux.PathRecorderMux, *controllerhealthz.MutableHe
 	}
 	health := controllerhealthz.NewMutableHealthzHandler(checks...)
 	m := genericcontrollermanager.NewBaseHandler(&t.config.ComponentConfig.Generic.Debugging, health)
+	m.Unregister(metrics.Path)
+	m.Handle(metrics.Path, metrics.Page(lab.ControllerManager))
 	slis.SLIMetricsWithReset{}.Install(m)
 	if utilfeature.DefaultFeatureGate.Enabled(zpagesfeatures.ComponentFlagz) && t.config.Flagz != nil {
 		flagz.Install(m, string(lab.ControllerManager), t.config.Flagz)

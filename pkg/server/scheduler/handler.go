@@ -22,12 +22,12 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/component-base/configz"
 	"k8s.io/component-base/logs"
-	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/component-base/metrics/prometheus/slis"
 	zpagesfeatures "k8s.io/component-base/zpages/features"
 	"k8s.io/kubernetes/pkg/scheduler/metrics/resources"
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/server/metrics"
 )
 
 // pages says what the secure port can show at present.
@@ -57,7 +57,7 @@ func (c *candidate) newMux(p pages) *mux.PathRecorderMux {
 	healthz.InstallLivezHandler(m)
 	healthz.InstallReadyzHandler(m, append(checks[:len(checks):len(checks)], synced)...)
 	configz.InstallHandler(m)
-	m.Handle("/metrics", legacyregistry.HandlerWithReset())
+	m.Handle(metrics.Path, metrics.Page(lab.Scheduler))
 	resourceMetrics := http.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	if p.leading {
 		resourceMetrics = resources.Handler(p.pods.Core().V1().Pods().Lister())
