@@ -20,6 +20,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/cmd/flags"
 	"github.com/khw-controller/khw-controller/pkg/cmd/kubectl"
 	"github.com/khw-controller/khw-controller/pkg/cmd/run"
+	"github.com/khw-controller/khw-controller/pkg/cmd/status"
 	"github.com/khw-controller/khw-controller/pkg/cmd/version"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 )
@@ -94,6 +95,7 @@ or kubectl, it is that program and takes the lab's command lines.`,
 		run.New(),
 		flags.New(),
 		check.New(),
+		status.New(),
 		kubectl.New(),
 		version.New(),
 	)

@@ -74,7 +74,7 @@ func Previous(path string) (summary, report string, err error) {
 	if info.Size() == 0 {
 		return "", "", nil
 	}
-	summary, err = firstLine(path)
+	summary, err = Summary(path)
 	if err != nil {
 		return "", "", err
 	}
@@ -85,8 +85,13 @@ func Previous(path string) (summary, report string, err error) {
 	return summary, report, prune(path)
 }
 
-func firstLine(path string) (string, error) {
+// Summary returns the reason that the report at path gives, or "" where there is
+// no report.
+func Summary(path string) (string, error) {
 	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}

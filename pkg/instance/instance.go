@@ -80,7 +80,8 @@ func (l *Lock) Close() error {
 	return errors.Join(l.write(), l.file.Close())
 }
 
-// Holder says who holds the lock at path; it changes nothing.
+// Holder says who holds the lock at path, or else held it last; nobody has where
+// the returned Info has no PID. It changes nothing.
 func Holder(path string) (info Info, held bool, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -90,11 +91,9 @@ func Holder(path string) (info Info, held bool, err error) {
 		return Info{}, false, err
 	}
 	defer f.Close()
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
-		info, _ = read(f)
-		return info, true, nil
-	}
-	return Info{}, false, nil
+	held = errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+	info, _ = read(f) // one that is just being made is empty
+	return info, held, nil
 }
 
 func read(f *os.File) (info Info, err error) {

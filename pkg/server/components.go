@@ -23,9 +23,8 @@ const manifestsDir = "/etc/kubernetes/manifests.d"
 
 // components lists what the plan runs, with what each needs. held is why health
 // checks are answered with no, or returns "".
-func (p *Plan) components(i *isolation, held func() string) []supervisor.Component {
+func (p *Plan) components(apiServer *apiserver.Server, i *isolation, held func() string) []supervisor.Component {
 	var all []supervisor.Component
-	apiServer := apiserver.New(p.apiServer)
 	var apiServerNeeds []string
 	if p.Etcd != nil {
 		apiServerNeeds = []string{etcdName}
@@ -48,7 +47,7 @@ func (p *Plan) components(i *isolation, held func() string) []supervisor.Compone
 			Runner: supervisor.WithRestart(scheduler.New(p.scheduler), supervisor.DefaultBackoff),
 		},
 		supervisor.Component{
-			Name: bootstrapName, Needs: []string{string(lab.APIServer)},
+			Name: bootstrapName, Accessory: true, Needs: []string{string(lab.APIServer)},
 			Runner: supervisor.WithRestart(bootstrap.New(bootstrap.Config{
 				Client:                   apiServer.LoopbackClient,
 				KubeletClientCertificate: lab.Get(p.Settings[lab.APIServer], "kubelet-client-certificate"),
@@ -58,7 +57,7 @@ func (p *Plan) components(i *isolation, held func() string) []supervisor.Compone
 	)
 	if p.Config.HealthzBindAddress != "" {
 		all = append(all, supervisor.Component{
-			Name: healthProxyName,
+			Name: healthProxyName, Accessory: true,
 			Runner: supervisor.WithRestart(&healthProxy{
 				address: p.Config.HealthzBindAddress,
 				backend: p.backendAddress(),

@@ -14,6 +14,9 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/pki"
 )
 
+// AdminKubeconfig is the admin's kubeconfig, below the root.
+const AdminKubeconfig = labDir + "/admin.kubeconfig"
+
 // Files of our own, below the root.
 const (
 	crashFile = "/var/log/khw-controller.crash"

@@ -40,9 +40,6 @@ func (h *healthProxy) Run(ctx context.Context, report supervisor.Report) error {
 
 // backendAddress is where the health proxy reaches the apiserver.
 func (p *Plan) backendAddress() string {
-	ip := p.apiServer.SecureServing.BindAddress
-	if ip.IsUnspecified() {
-		ip = net.IPv4(127, 0, 0, 1)
-	}
-	return net.JoinHostPort(ip.String(), strconv.Itoa(p.apiServer.SecureServing.BindPort))
+	serving := p.apiServer.SecureServing
+	return reachable(net.JoinHostPort(serving.BindAddress.String(), strconv.Itoa(serving.BindPort)))
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	restclient "k8s.io/client-go/rest"
 	logsapi "k8s.io/component-base/logs/api/v1"
 	"k8s.io/klog/v2"
@@ -16,6 +17,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/instance"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/notify"
+	"github.com/khw-controller/khw-controller/pkg/server/apiserver"
 	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
 )
 
@@ -61,6 +63,7 @@ func (p *Plan) applyProcessWide() error {
 	}
 	restclient.SetDefaultWarningHandler(restclient.NoWarnings{})
 	registry.AddMetrics()
+	utilfeature.DefaultMutableFeatureGate.AddMetrics()
 	return nil
 }
 
@@ -104,7 +107,8 @@ func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter, n notify
 		bootstrapName:                 true,
 	}}
 	story := &story{notify: n}
-	s, err := supervisor.New(p.components(isolation, story.held)...)
+	apiServer := apiserver.New(p.apiServer)
+	s, err := supervisor.New(p.components(apiServer, isolation, story.held)...)
 	if err != nil {
 		return err
 	}
@@ -113,6 +117,11 @@ func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter, n notify
 	story.statuses = s.Statuses()
 	s.Subscribe(logEvents)
 	s.Subscribe(story.onEvent)
+	observer, err := newObserver(p, s, apiServer, story)
+	if err != nil {
+		return err
+	}
+	defer observer.serve(p.Config.Path(StatusSocket))()
 	go story.extendWhileWorking(ctx)
 	running, stop := context.WithCancel(context.Background())
 	defer stop()

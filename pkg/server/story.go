@@ -16,6 +16,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/notify"
 	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/status"
 )
 
 // logEvents writes each event as one log line.
@@ -42,8 +43,40 @@ type story struct {
 
 	mu       sync.Mutex
 	statuses []supervisor.Status
+	problems []string // beyond the components' own
+	warnings []string
 	ready    bool
 	stopping bool
+}
+
+// summary is the status line; s.mu is held.
+func (s *story) summary() string {
+	_, line := status.Summarize(s.statuses, s.problems, s.warnings)
+	return line
+}
+
+// words are how the whole is doing, in one word and in the status line.
+func (s *story) words() (status.Word, string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	word, line := status.Summarize(s.statuses, s.problems, s.warnings)
+	if s.stopping {
+		return status.Stopping, stopping(line)
+	}
+	return word, line
+}
+
+// onFindings takes what was found beyond the components' states.
+func (s *story) onFindings(problems, warnings []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slices.Equal(s.problems, problems) && slices.Equal(s.warnings, warnings) {
+		return
+	}
+	s.problems, s.warnings = problems, warnings
+	if !s.stopping {
+		s.notify.Status(s.summary())
+	}
 }
 
 func (s *story) onEvent(e supervisor.Event) {
@@ -51,7 +84,7 @@ func (s *story) onEvent(e supervisor.Event) {
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.statuses, func(st supervisor.Status) bool { return st.Component == e.Component })
 	s.statuses[i] = e.Status
-	summary := Summary(s.statuses)
+	summary := s.summary()
 	switch {
 	case s.stopping || e.State == supervisor.Stopping:
 		s.stopping = true
@@ -70,7 +103,7 @@ func (s *story) onEvent(e supervisor.Event) {
 func (s *story) beginStop(delay time.Duration) {
 	s.mu.Lock()
 	s.stopping = true
-	s.notify.Stopping(stopping(Summary(s.statuses)))
+	s.notify.Stopping(stopping(s.summary()))
 	s.mu.Unlock()
 	if delay > 0 {
 		klog.InfoS("Stopping; health checks say no, and everything is still served", "for", delay)
@@ -106,56 +139,14 @@ func (s *story) isReady() bool {
 	return s.ready || s.stopping
 }
 
-// accessory says whether the control plane can be used without a component:
-// without the health proxy it can, by all but a load balancer, and what the
-// bootstrap applies may be there already.
-func accessory(component string) bool {
-	return component == healthProxyName || component == bootstrapName
-}
-
+// allUp says whether the control plane can be used.
 func allUp(statuses []supervisor.Status) bool {
 	for _, s := range statuses {
-		if !s.State.Up() && !accessory(s.Component) {
+		if !s.State.Up() && !s.Accessory {
 			return false
 		}
 	}
 	return true
-}
-
-// Summary says in one line how the components are doing.
-func Summary(statuses []supervisor.Status) string {
-	word := "ready"
-	parts := make([]string, 0, len(statuses))
-	for _, s := range statuses {
-		part := s.Component + " " + string(s.State)
-		switch {
-		case s.Unhealthy != "":
-			part += " (" + s.Unhealthy + ")"
-		case s.Detail != "":
-			part += " (" + s.Detail + ")"
-		}
-		parts = append(parts, part)
-		word = worse(word, s)
-	}
-	return word + ": " + strings.Join(parts, ", ")
-}
-
-// worse returns the word for the whole after looking at one more component.
-func worse(word string, s supervisor.Status) string {
-	rank := []string{"ready", "starting", "degraded", "stopping"}
-	mine := "ready"
-	switch {
-	case s.State == supervisor.Stopping || s.State == supervisor.Stopped:
-		mine = "stopping"
-	case s.State == supervisor.Failed || s.State == supervisor.Restarting || s.Unhealthy != "":
-		mine = "degraded"
-	case !s.State.Up() && !accessory(s.Component):
-		mine = "starting"
-	}
-	if slices.Index(rank, mine) > slices.Index(rank, word) {
-		return mine
-	}
-	return word
 }
 
 // Pace of asking for more time.

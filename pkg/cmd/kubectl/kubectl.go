@@ -19,10 +19,8 @@ import (
 	"k8s.io/kubectl/pkg/cmd/util"
 
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
+	"github.com/khw-controller/khw-controller/pkg/server"
 )
-
-// adminKubeconfig is where the admin's kubeconfig is, below the root.
-const adminKubeconfig = "/var/lib/kubernetes/admin.kubeconfig"
 
 // New returns the command. Its flags are kubectl's own, but for --root.
 func New() *cobra.Command {
@@ -83,11 +81,11 @@ func useAdmin(root string, args []string) error {
 		return nil
 	}
 	if root == "" {
-		if _, err := os.Stat(adminKubeconfig); err != nil {
+		if _, err := os.Stat(server.AdminKubeconfig); err != nil {
 			return nil // kubectl's own default, ~/.kube/config
 		}
 	}
-	path, err := filepath.Abs(root + adminKubeconfig)
+	path, err := filepath.Abs(root + server.AdminKubeconfig)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -49,12 +50,18 @@ func Parse(argv []string) (*Options, error) {
 // Server is the Runner of kube-apiserver.
 type Server struct {
 	options  *Options
+	pages    map[string]http.Handler
 	prober   atomic.Pointer[prober]
 	loopback atomic.Pointer[restclient.Config]
 }
 
 // New returns the apiserver with the given options.
-func New(o *Options) *Server { return &Server{options: o} }
+func New(o *Options) *Server { return &Server{options: o, pages: map[string]http.Handler{}} }
+
+// SetPage has the secure port show a page of ours at path, in the place of what
+// is there already, to those who may get that path. It has to be called before
+// Run.
+func (s *Server) SetPage(path string, h http.Handler) { s.pages[path] = h }
 
 var errNotServing = errors.New("not serving yet")
 
@@ -93,6 +100,11 @@ func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
 	prepared, err := server.PrepareRun()
 	if err != nil {
 		return err
+	}
+	mux := server.GenericAPIServer.Handler.NonGoRestfulMux
+	for path, page := range s.pages {
+		mux.Unregister(path)
+		mux.Handle(path, page)
 	}
 	p, err := newProber(server.GenericAPIServer.LoopbackClientConfig)
 	if err != nil {

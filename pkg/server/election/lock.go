@@ -14,6 +14,9 @@ type fencingLock struct {
 	resourcelock.Interface
 	fence  *Fence
 	holder string // as last read
+	// renewed is when another holder renewed or released the lease last, by its
+	// clock, until this one has it; then it is zero.
+	renewed time.Time
 }
 
 // Get reads the lease. Somebody else's name in a lease that was ours is its loss:
@@ -22,6 +25,9 @@ func (l *fencingLock) Get(ctx context.Context) (*resourcelock.LeaderElectionReco
 	record, raw, err := l.Interface.Get(ctx)
 	if err == nil {
 		l.holder = record.HolderIdentity
+		if l.holder != l.Identity() {
+			l.renewed = record.RenewTime.Time
+		}
 		if l.holder != "" && l.holder != l.Identity() && l.fence.Open() {
 			l.fence.Close()
 		}
@@ -53,6 +59,16 @@ func (l *fencingLock) Update(ctx context.Context, record resourcelock.LeaderElec
 	err := l.Interface.Update(ctx, record)
 	if err == nil {
 		l.fence.Renewed(asked)
+		l.tookOver()
 	}
 	return err
+}
+
+// tookOver measures how long nobody led, where another one did before.
+func (l *fencingLock) tookOver() {
+	if l.renewed.IsZero() {
+		return
+	}
+	handover.WithLabelValues(l.Describe()).Observe(max(0, time.Since(l.renewed).Seconds()))
+	l.renewed = time.Time{}
 }

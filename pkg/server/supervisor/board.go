@@ -3,6 +3,7 @@
 package supervisor
 
 import (
+	"strings"
 	"sync"
 	"time"
 )
@@ -21,7 +22,7 @@ func newBoard(components []Component) *board {
 	b := &board{statuses: map[string]*Status{}, up: map[string]chan struct{}{}}
 	for _, c := range components {
 		b.order = append(b.order, c.Name)
-		b.statuses[c.Name] = &Status{Component: c.Name, State: Waiting, Since: time.Now()}
+		b.statuses[c.Name] = &Status{Component: c.Name, Accessory: c.Accessory, State: Waiting, Since: time.Now()}
 		b.up[c.Name] = make(chan struct{})
 	}
 	return b
@@ -80,7 +81,7 @@ func (b *board) set(name string, state State, detail string) {
 		s.State, s.Detail = state, detail
 		if state == Restarting {
 			s.Restarts++
-			s.LastFailure = detail
+			s.LastFailure, _, _ = strings.Cut(detail, againIn)
 		}
 		if !state.Up() {
 			s.Unhealthy = ""

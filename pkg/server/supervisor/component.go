@@ -15,6 +15,9 @@ type Component struct {
 	// their own: nothing works without them, and a fresh process is the only
 	// honest restart of an etcd or an apiserver.
 	Critical bool
+	// Accessory components are of use to some only: the control plane is ready
+	// without them.
+	Accessory bool
 	// Runner does the work.
 	Runner Runner
 }

@@ -26,6 +26,9 @@ func WithRestart(r Runner, backoff wait.Backoff) Runner {
 	return &restarting{Runner: r, backoff: backoff}
 }
 
+// againIn parts the failure from the pause in the detail of Restarting.
+const againIn = "; runs again in "
+
 type restarting struct {
 	Runner
 	backoff wait.Backoff
@@ -48,7 +51,7 @@ func (r *restarting) Run(ctx context.Context, report Report) error {
 			pause = r.backoff
 		}
 		d := pause.Step()
-		report(Restarting, fmt.Sprintf("in %s after: %v", d.Round(time.Millisecond), err))
+		report(Restarting, fmt.Sprintf("%v%s%s", err, againIn, d.Round(time.Millisecond)))
 		select {
 		case <-ctx.Done():
 			return nil

@@ -34,6 +34,8 @@ func (s State) Ended() bool {
 type Status struct {
 	// Component is its name.
 	Component string `json:"component"`
+	// Accessory tells that the control plane is ready without it.
+	Accessory bool `json:"accessory,omitempty"`
 	// State is what it is doing.
 	State State `json:"state"`
 	// Detail explains State in words, or is empty.

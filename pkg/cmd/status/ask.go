@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	restclient "k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
+	"github.com/khw-controller/khw-controller/pkg/server"
+	"github.com/khw-controller/khw-controller/pkg/status"
+)
+
+// answerTimeout is what a controller may take to answer; a report takes 3 s at
+// most.
+const answerTimeout = 5 * time.Second
+
+// ask asks this controller and, with --all, the others it knows.
+func (c *command) ask(ctx context.Context) []answer {
+	own := c.askHere(ctx)
+	if !c.all {
+		return []answer{own}
+	}
+	if own.Report == nil {
+		own.reason = fmt.Errorf("%w; the other controllers are not known without it, run this on one of them", own.reason)
+		return []answer{own}
+	}
+	others := slices.DeleteFunc(slices.Clone(own.Controllers), func(address string) bool { return address == own.Address })
+	answers := make([]answer, len(others))
+	config, err := c.admin()
+	var wg sync.WaitGroup
+	for i, address := range others {
+		wg.Go(func() {
+			if err != nil {
+				answers[i] = down(address, err)
+				return
+			}
+			answers[i] = askThere(ctx, config, address)
+		})
+	}
+	wg.Wait()
+	return append([]answer{own}, answers...)
+}
+
+func (c *command) askHere(ctx context.Context) answer {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	socket := filepath.Join(c.root, server.StatusSocket)
+	r, err := status.AskSocket(ctx, socket)
+	switch {
+	case err == nil:
+		return answer{Report: r}
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return down("this controller", server.WhyDown(c.root))
+	case errors.Is(err, fs.ErrPermission):
+		return down("this controller", fmt.Errorf("%s: only its owner and root may ask; use sudo", socket))
+	}
+	return down("this controller", fmt.Errorf("%s: %w", socket, err))
+}
+
+// admin returns how the other controllers are asked.
+func (c *command) admin() (*restclient.Config, error) {
+	path := c.kubeconfig
+	if path == "" {
+		path = filepath.Join(c.root, server.AdminKubeconfig)
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", path)
+	if err != nil {
+		return nil, fmt.Errorf("it cannot be asked without the admin's kubeconfig; name it with --kubeconfig: %w", err)
+	}
+	config.Timeout = answerTimeout
+	return config, nil
+}
+
+// askThere asks another controller through its apiserver.
+func askThere(ctx context.Context, config *restclient.Config, address string) answer {
+	own := restclient.CopyConfig(config)
+	own.Host = "https://" + address
+	client, err := restclient.HTTPClientFor(own)
+	if err != nil {
+		return down(address, err)
+	}
+	defer client.CloseIdleConnections()
+	r, err := status.Ask(ctx, client, own.Host+status.Path)
+	var refused *net.OpError
+	switch {
+	case err == nil:
+		return answer{Report: r}
+	case errors.As(err, &refused):
+		return down(address, fmt.Errorf("nobody answers there: %w", refused.Err))
+	}
+	return down(address, err)
+}
+
+func (c *command) showJSON(out io.Writer, answers []answer) error {
+	all := make([]any, 0, len(answers))
+	for _, a := range answers {
+		all = append(all, a.document())
+	}
+	var v any = all
+	if !c.all {
+		v = all[0]
+	}
+	if c.watch {
+		return json.NewEncoder(out).Encode(v)
+	}
+	return cli.WriteJSON(out, v)
+}

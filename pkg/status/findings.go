@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/duration"
+)
+
+// When a certificate is worth a word.
+const expiresSoon = 30 * 24 * time.Hour
+
+// What 99 of 100 writes of etcd's log should stay below, in seconds: etcd's own
+// advice (https://etcd.io/docs/latest/faq/, "What does the etcd warning
+// 'failed to send out heartbeat on time' mean?"), and where leases begin to be
+// lost with its stock timings.
+const (
+	goodFsync = 0.010
+	slowFsync = 0.100
+)
+
+// nearQuota is the part of its quota at which a database is worth a word.
+const nearQuota = 0.8
+
+// Findings are what is wrong by r beyond its components, and what will be.
+func Findings(r *Report) (problems, warnings []string) {
+	problems, warnings = []string{}, []string{} // lists in JSON too
+	if r.Etcd.Error != "" {
+		problems = append(problems, "etcd: "+r.Etcd.Error)
+	}
+	for _, m := range r.Etcd.Members {
+		p, w := ofMember(m)
+		problems, warnings = append(problems, p...), append(warnings, w...)
+	}
+	for _, c := range r.Certificates {
+		left := c.NotAfter.Sub(r.At)
+		switch {
+		case left <= 0:
+			problems = append(problems, fmt.Sprintf("%s has expired %s ago", c.Path, duration.HumanDuration(-left)))
+		case left < expiresSoon:
+			warnings = append(warnings, fmt.Sprintf("%s expires in %s", c.Path, duration.HumanDuration(left)))
+		}
+	}
+	return problems, warnings
+}
+
+func ofMember(m Member) (problems, warnings []string) {
+	if m.Error != "" {
+		return []string{fmt.Sprintf("etcd member %s: %s", m.Name, m.Error)}, nil
+	}
+	if len(m.Alarms) > 0 {
+		problems = append(problems, fmt.Sprintf("etcd member %s raises %s", m.Name, strings.Join(m.Alarms, ", ")))
+	}
+	if m.Quota > 0 && float64(m.DBSize) > nearQuota*float64(m.Quota) {
+		warnings = append(warnings, fmt.Sprintf("etcd member %s uses %s of %s", m.Name, bytes(m.DBSize), bytes(m.Quota)))
+	}
+	if m.FsyncP99 > slowFsync {
+		warnings = append(warnings, fmt.Sprintf("the disk of etcd member %s is slow: %s", m.Name, fsync(m)))
+	}
+	return problems, warnings
+}
+
+// Disk says in words how fast a member's disk is; nothing when it is not known.
+func Disk(m Member) string {
+	switch {
+	case m.FsyncP99 == 0:
+		return ""
+	case m.FsyncP99 <= goodFsync:
+		return "good: " + fsync(m)
+	case m.FsyncP99 <= slowFsync:
+		return "slow: " + fsync(m) + "; etcd wants 10 ms"
+	}
+	return "very slow: " + fsync(m) + "; etcd wants 10 ms, and leases are lost on such a disk"
+}
+
+func fsync(m Member) string {
+	return fmt.Sprintf("99 of 100 writes took at most %s in the last %s", milliseconds(m.FsyncP99),
+		duration.HumanDuration(time.Duration(m.FsyncWindow*float64(time.Second))))
+}
+
+func milliseconds(seconds float64) string {
+	if ms := seconds * 1000; ms < 10 {
+		return fmt.Sprintf("%.1f ms", ms)
+	}
+	return fmt.Sprintf("%.0f ms", seconds*1000)
+}
+
+// bytes is n in the largest unit that leaves at least 1.
+func bytes(n int64) string {
+	const unit = 1024
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, prefix := float64(n), -1
+	for value >= unit && prefix < 3 {
+		value /= unit
+		prefix++
+	}
+	return fmt.Sprintf("%.3g %ciB", value, "KMGT"[prefix])
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package status is what a controller tells about itself: one [Report], served
+// over a unix socket and to other controllers, and shown on one screen. The
+// service manager's status line is made of the same words.
+package status
+
+import (
+	"time"
+
+	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+)
+
+// Word says how a controller is doing as a whole.
+type Word string
+
+// The words, the best one first.
+const (
+	Ready    Word = "ready"
+	Starting Word = "starting"
+	Degraded Word = "degraded" // works, but not all of it
+	Stopping Word = "stopping"
+	Down     Word = "down" // no process, or it does not answer
+)
+
+// ExitCode is the exit code that says w to scripts: 0 ready, 2 down, 1 otherwise.
+func (w Word) ExitCode() int {
+	switch w {
+	case Ready:
+		return 0
+	case Down:
+		return 2
+	}
+	return 1
+}
+
+// Report is how one controller is doing.
+type Report struct {
+	// Node is the machine's host name.
+	Node string `json:"node"`
+	// Address is where its apiserver is reached, host:port.
+	Address string `json:"address"`
+	// At is when the report was made.
+	At time.Time `json:"at"`
+
+	Status Word `json:"status"`
+	// Summary is the service manager's status line.
+	Summary string `json:"summary"`
+	// Problems are why Status is degraded, beyond the components' own troubles.
+	Problems []string `json:"problems"`
+	// Warnings are what will be a problem if nobody acts.
+	Warnings []string `json:"warnings"`
+
+	Versions Versions  `json:"versions"`
+	PID      int       `json:"pid"`
+	Started  time.Time `json:"started"`
+
+	Components   []supervisor.Status `json:"components"`
+	Etcd         Etcd                `json:"etcd"`
+	HealthPort   *HealthPort         `json:"healthPort,omitempty"`
+	Certificates []Certificate       `json:"certificates"`
+	Lab          Lab                 `json:"lab"`
+	// Controllers are the apiservers of the cluster, host:port, this one
+	// included, as last seen.
+	Controllers []string `json:"controllers"`
+}
+
+// Versions are what runs.
+type Versions struct {
+	Kubernetes string `json:"kubernetes"`
+	Go         string `json:"go"`
+}
+
+// Etcd is how the cluster's members are doing, as seen from this controller.
+type Etcd struct {
+	// Embedded tells that one of the members runs in this process.
+	Embedded bool     `json:"embedded"`
+	Members  []Member `json:"members"`
+	// Error is why the members could not be listed, or empty.
+	Error string `json:"error,omitempty"`
+}
+
+// Member is one etcd member.
+type Member struct {
+	Name     string `json:"name"`
+	Endpoint string `json:"endpoint"`
+	Version  string `json:"version,omitempty"`
+	Leader   bool   `json:"leader"`
+	Learner  bool   `json:"learner,omitempty"`
+	// DBSize and DBInUse are the size of the database on disk and the part of it
+	// that is in use, Quota what it may grow to, all in bytes.
+	DBSize  int64 `json:"dbSize"`
+	DBInUse int64 `json:"dbSizeInUse"`
+	Quota   int64 `json:"dbSizeQuota,omitempty"`
+	// Behind is how many raft entries the member has yet to apply.
+	Behind uint64 `json:"behind"`
+	// Alarms are raised by etcd: NOSPACE, CORRUPT.
+	Alarms []string `json:"alarms,omitempty"`
+	// FsyncP99 is within how many seconds 99 of 100 writes of the log reached the
+	// disk during the last FsyncWindow seconds; 0 when nothing was written.
+	FsyncP99    float64 `json:"fsyncP99Seconds,omitempty"`
+	FsyncWindow float64 `json:"fsyncWindowSeconds,omitempty"`
+	// Error is why the member could not be asked, or empty.
+	Error string `json:"error,omitempty"`
+}
+
+// HealthPort is the plain-HTTP port for load balancers.
+type HealthPort struct {
+	Address string `json:"address"`
+	// Answer is what it says to /healthz: ok, or why not in one word.
+	Answer string `json:"answer"`
+}
+
+// Certificate is one certificate that the controller uses.
+type Certificate struct {
+	// Path is the file that holds it, a certificate or a kubeconfig.
+	Path    string `json:"path"`
+	Subject string `json:"subject"`
+	// NotAfter is when it expires.
+	NotAfter time.Time `json:"notAfter"`
+}
+
+// Lab counts the lab's flags and lists what was set to something else here.
+type Lab struct {
+	AsInLab int `json:"asInLab"`
+	// Changed counts flags that today's Kubernetes forces to differ, or that were
+	// added.
+	Changed int `json:"changed"`
+	// Set are the flags that a user set, as component --name=value.
+	Set []string `json:"set"`
+}
