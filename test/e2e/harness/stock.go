@@ -46,9 +46,12 @@ func (s *Stock) Start(c lab.Component, more ...string) *process.Process {
 // Client returns a client with the admin's kubeconfig.
 func (s *Stock) Client() *kubernetes.Clientset {
 	s.Helper()
-	client, err := cluster.Client(s.lab("admin.kubeconfig"))
+	client, err := cluster.Client(s.Kubeconfig())
 	s.Must(err)
 	return client
 }
+
+// Kubeconfig is the path of the admin's kubeconfig.
+func (s *Stock) Kubeconfig() string { return s.lab("admin.kubeconfig") }
 
 func (s *Stock) lab(name string) string { return filepath.Join(s.Root, "var/lib/kubernetes", name) }
