@@ -58,6 +58,7 @@ func bench(runs int, file, only string) error {
 		{Name: "memory when idle (PSS)", Unit: "MB"},
 		{Name: "CPU when idle", Unit: "s/min"},
 		{Name: "3,000 pods bound onto 500 nodes", Unit: "pods/s", More: true},
+		{Name: "time series on the three metrics pages after that", Unit: "series"},
 	}
 	for i := range runs {
 		for _, s := range subjects {

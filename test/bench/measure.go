@@ -69,7 +69,11 @@ func measure(newSubject func(site) subject) (figures []float64, err error) {
 		return nil, err
 	}
 	rate, err := bindPods(client)
-	return append(append(figures, idle...), rate), err
+	if err != nil {
+		return nil, err
+	}
+	series, err := countSeries(site)
+	return append(append(figures, idle...), rate, series), err
 }
 
 // How often a milestone is looked for, and for how long.
@@ -97,6 +101,17 @@ func protobufClient(s site) (*kubernetes.Clientset, error) {
 	}
 	config.ContentType = runtime.ContentTypeProtobuf
 	return kubernetes.NewForConfig(config)
+}
+
+// scrapeTimeout is what reading all metrics pages may take.
+const scrapeTimeout = 30 * time.Second
+
+// countSeries returns what Prometheus would store of one scrape of all ports.
+func countSeries(s site) (float64, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	pages, err := cluster.MetricsPages(ctx, filepath.Join(s.lab(), "admin.kubeconfig"), s.ports)
+	return float64(cluster.Series(pages)), err
 }
 
 // measureIdle returns memory in MB and CPU seconds per minute.

@@ -98,6 +98,9 @@ func (s *stock) start() error {
 		if err != nil {
 			return err
 		}
+		if c != lab.APIServer {
+			args = append(args, cluster.StockMetrics)
+		}
 		d := &daemon{spec: process.Spec{Path: path, Args: args, Log: s.log(string(c))}, stopped: make(chan struct{})}
 		s.daemons = append(s.daemons, d)
 		if d.process, err = process.Start(d.spec); err != nil {

@@ -9,25 +9,16 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
-	restclient "k8s.io/client-go/rest"
-
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/test/e2e/harness"
 	"github.com/khw-controller/khw-controller/test/e2e/harness/cluster"
 )
-
-// page is what one port shows, by family.
-type page map[string]*dto.MetricFamily
 
 func TestMetricsPages(t *testing.T) {
 	e := harness.New(t)
@@ -47,14 +38,14 @@ func TestMetricsPages(t *testing.T) {
 		return cluster.Readyz(ctx, stock.Client())
 	})
 	for _, component := range []lab.Component{lab.ControllerManager, lab.Scheduler} {
-		stock.Start(component, "--authorization-always-allow-paths=/metrics")
+		stock.Start(component, cluster.StockMetrics)
 	}
 	awaitChurn(e.StartChurn(stock.Client()))
 	theirs := pages(e, stock.Kubeconfig(), stock.Ports)
 
 	likeStock(t, ours, theirs)
 	nothingTwice(t, ours)
-	t.Logf("series on all pages: stock %d, khw-controller %d", total(theirs), total(ours))
+	t.Logf("series on all pages: stock %d, khw-controller %d", cluster.Series(theirs), cluster.Series(ours))
 }
 
 func awaitChurn(churn *harness.Churn) {
@@ -64,50 +55,21 @@ func awaitChurn(churn *harness.Churn) {
 }
 
 // pages reads the three pages as the admin.
-func pages(e *harness.Env, kubeconfig string, ports cluster.Ports) map[lab.Component]page {
+func pages(e *harness.Env, kubeconfig string, ports cluster.Ports) (all map[lab.Component]cluster.MetricsPage) {
 	e.Helper()
-	config, err := cluster.Config(kubeconfig)
-	e.Must(err)
-	config.Insecure, config.CAData, config.CAFile = true, nil, "" // two ports have certificates of their own making
-	client, err := restclient.HTTPClientFor(config)
-	e.Must(err)
-	out := map[lab.Component]page{}
-	for component, port := range map[lab.Component]int{
-		lab.APIServer: ports.APIServer, lab.ControllerManager: ports.ControllerManager, lab.Scheduler: ports.Scheduler,
-	} {
-		e.Eventually("the metrics of "+string(component), func(ctx context.Context) error {
-			families, err := scrape(ctx, client, fmt.Sprintf("https://127.0.0.1:%d/metrics", port))
-			out[component] = families
-			return err
-		})
-	}
-	return out
-}
-
-func scrape(ctx context.Context, client *http.Client, url string) (page, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		body, _ := io.ReadAll(resp.Body)
-		return nil, fmt.Errorf("%s answers %s: %s", url, resp.Status, body)
-	}
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-	return parser.TextToMetricFamilies(resp.Body)
+	e.Eventually("all metrics pages", func(ctx context.Context) (err error) {
+		all, err = cluster.MetricsPages(ctx, kubeconfig, ports)
+		return err
+	})
+	return all
 }
 
 // refuseStrangers wants no page for who is nobody.
 func refuseStrangers(c *harness.Controller) {
 	c.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	for _, port := range []int{c.Ports.APIServer, c.Ports.ControllerManager, c.Ports.Scheduler} {
-		_, err := scrape(c.Context(), client, fmt.Sprintf("https://127.0.0.1:%d/metrics", port))
+	for _, port := range c.Ports.Secure() {
+		_, err := cluster.ScrapeMetrics(c.Context(), client, port)
 		if err == nil || !strings.Contains(err.Error(), "40") {
 			c.Errorf("a stranger gets the metrics of port %d: %v", port, err)
 		}
@@ -116,7 +78,7 @@ func refuseStrangers(c *harness.Controller) {
 
 // likeStock wants each family that one stock component alone has on the page of
 // that component alone.
-func likeStock(t *testing.T, ours, theirs map[lab.Component]page) {
+func likeStock(t *testing.T, ours, theirs map[lab.Component]cluster.MetricsPage) {
 	t.Helper()
 	compared := 0
 	for component, families := range theirs {
@@ -139,7 +101,7 @@ func likeStock(t *testing.T, ours, theirs map[lab.Component]page) {
 	}
 }
 
-func having(pages map[lab.Component]page, family string) []lab.Component {
+func having(pages map[lab.Component]cluster.MetricsPage, family string) []lab.Component {
 	var out []lab.Component
 	for _, component := range lab.Components() {
 		if _, ok := pages[component][family]; ok {
@@ -151,7 +113,7 @@ func having(pages map[lab.Component]page, family string) []lab.Component {
 
 // nothingTwice wants every series on one page, and the controller's own among
 // them.
-func nothingTwice(t *testing.T, pages map[lab.Component]page) {
+func nothingTwice(t *testing.T, pages map[lab.Component]cluster.MetricsPage) {
 	t.Helper()
 	seen := map[string]lab.Component{}
 	for component, families := range pages {
@@ -183,14 +145,4 @@ func nothingTwice(t *testing.T, pages map[lab.Component]page) {
 			t.Errorf("the page of %s lacks the work queue %s; it has %v", component, label, slices.Sorted(maps.Keys(names)))
 		}
 	}
-}
-
-func total(pages map[lab.Component]page) int {
-	n := 0
-	for _, families := range pages {
-		for _, family := range families {
-			n += len(family.GetMetric())
-		}
-	}
-	return n
 }

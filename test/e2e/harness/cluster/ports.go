@@ -5,6 +5,7 @@ package cluster
 import (
 	"fmt"
 
+	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/test/e2e/harness/process"
 )
 
@@ -27,6 +28,11 @@ func FreePorts() (Ports, error) {
 		return Ports{}, err
 	}
 	return Ports{p[0], p[1], p[2], p[3], p[4], p[5]}, nil
+}
+
+// Secure are the HTTPS ports of the lab's components.
+func (p Ports) Secure() map[lab.Component]int {
+	return map[lab.Component]int{lab.APIServer: p.APIServer, lab.ControllerManager: p.ControllerManager, lab.Scheduler: p.Scheduler}
 }
 
 // Taken returns an error that names the first port in use.

@@ -25,8 +25,7 @@ func StockArgs(c lab.Component, v lab.Values, p Ports) ([]string, error) {
 			args = append(args, s.String())
 		}
 	}
-	port := map[lab.Component]int{lab.APIServer: p.APIServer, lab.ControllerManager: p.ControllerManager, lab.Scheduler: p.Scheduler}[c]
-	return append(args, "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port)), nil
+	return append(args, "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", p.Secure()[c])), nil
 }
 
 const schedulerConfig = `apiVersion: kubescheduler.config.k8s.io/v1
