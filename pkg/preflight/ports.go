@@ -52,6 +52,9 @@ func explainPort(p Value, err error, ours []Value) []Finding {
 		by, fix := "", "stop what listens there"
 		if owner := portOwner(p.Value); owner != "" {
 			by, fix = " by "+owner, "stop it"
+			if owner == "systemd (process 1)" {
+				fix = "if that is for khw-controller.socket, systemctl start khw-controller takes it over; else stop the socket unit"
+			}
 		}
 		return failure(p.Value, "is taken"+by, fix+", or move the port with "+p.Flag)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
