@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Marks are the signs before each step, and before what to do next.
+type Marks struct{ Passed, Failed, Skipped, Next string }
+
+// The marks for terminals and files that have Unicode, and for those that do not.
+var (
+	Unicode = Marks{"✔", "✘", "–", "→"}
+	ASCII   = Marks{"[ok]", "[FAILED]", "[-]", "->"}
+)
+
+// WriteResult prints one result for people.
+func WriteResult(w io.Writer, r Result, m Marks) {
+	mark := map[Outcome]string{Passed: m.Passed, Failed: m.Failed, Skipped: m.Skipped}[r.Outcome]
+	if r.Outcome == Skipped {
+		fmt.Fprintf(w, "%s %s: %s\n", mark, r.Step, r.Skipped)
+		return
+	}
+	fmt.Fprintf(w, "%s %s\n", mark, r.Step)
+	for _, line := range r.Output {
+		fmt.Fprintln(w, strings.TrimRight("    "+line, " "))
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(w, "    %s\n    %s %s\n", f.Problem, m.Next, f.Next)
+	}
+}
+
+// WriteSummary prints the last line.
+func WriteSummary(w io.Writer, results []Result) {
+	fmt.Fprintf(w, "%d steps: %d passed, %d failed, %d skipped\n",
+		len(results), Count(results, Passed), Count(results, Failed), Count(results, Skipped))
+}
