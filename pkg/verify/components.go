@@ -69,7 +69,7 @@ func condition(c corev1.ComponentStatus) (healthy bool, message, problem string)
 func nextForComponent(name string, moved map[string]string) string {
 	port, ours := probedPorts[name]
 	switch {
-	case ours && moved[name] != "":
+	case ours && moved[name] != "" && moved[name] != port:
 		return fmt.Sprintf("the apiserver asks 127.0.0.1:%s always, and secure-port=%s has moved it; take that setting back", port, moved[name])
 	case ours:
 		return "see its state in khw-controller status, and its reason in journalctl -u khw-controller"
