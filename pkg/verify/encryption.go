@@ -5,6 +5,7 @@ package verify
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -40,7 +41,11 @@ func lookAtEncryption(ctx context.Context, t Target) observation {
 	if bad != nil {
 		return observation{findings: []Finding{*bad}}
 	}
-	store, err := etcdClient(ctx, t.Etcd.Servers, config)
+	servers, bad := t.Etcd.reachable(ctx, config)
+	if bad != nil {
+		return observation{findings: []Finding{*bad}}
+	}
+	store, err := etcdClient(ctx, servers, config)
 	if err != nil {
 		return failed("etcd cannot be read: "+oneLine(err), "see the step etcd members")
 	}
@@ -53,6 +58,24 @@ func lookAtEncryption(ctx context.Context, t Target) observation {
 		return failed("etcd, to be read, "+words, "see the step etcd members")
 	}
 	return c.fly(ctx, t.EncryptionConfig)
+}
+
+// reachable returns the servers that can be connected to, or why the last of
+// them cannot.
+func (e Etcd) reachable(ctx context.Context, config *tls.Config) (servers []string, bad *Finding) {
+	ctx, cancel := context.WithTimeout(ctx, memberTimeout)
+	defer cancel()
+	for _, s := range e.Servers {
+		if err := shakeHands(ctx, s, config); err != nil {
+			bad = explainMember(s, err)
+			continue
+		}
+		servers = append(servers, s)
+	}
+	if len(servers) > 0 {
+		bad = nil
+	}
+	return servers, bad
 }
 
 // canary is a secret on its way to etcd.

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"slices"
@@ -121,10 +122,15 @@ func (m *member) ask(ctx context.Context, config *tls.Config) error {
 // shakeHands connects once: gRPC hides why a connection fails.
 func shakeHands(ctx context.Context, server string, config *tls.Config) error {
 	u, err := url.Parse(server)
-	if err != nil || u.Scheme != "https" {
+	if err != nil {
 		return err
 	}
-	dialer := tls.Dialer{Config: config.Clone()}
+	var dialer interface {
+		DialContext(ctx context.Context, network, address string) (net.Conn, error)
+	} = &tls.Dialer{Config: config.Clone()}
+	if u.Scheme != "https" {
+		dialer = &net.Dialer{}
+	}
 	conn, err := dialer.DialContext(ctx, "tcp", u.Host)
 	if err != nil {
 		return err

@@ -136,7 +136,10 @@ func Run(ctx context.Context, t Target, told func(Result)) []Result {
 }
 
 func (o observation) result(step string, took time.Duration) Result {
-	r := Result{Step: step, Outcome: Passed, Output: o.output, Skipped: o.skipped, Findings: o.findings, Seconds: took.Seconds()}
+	r := Result{
+		Step: step, Outcome: Passed, Skipped: o.skipped, Seconds: took.Seconds(),
+		Output: append([]string{}, o.output...), Findings: append([]Finding{}, o.findings...), // never null in JSON
+	}
 	switch {
 	case len(o.findings) > 0:
 		r.Outcome = Failed

@@ -12,7 +12,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -54,16 +53,31 @@ func lookAtVersion(ctx context.Context, t Target) observation {
 		if bad != nil {
 			return observation{findings: []Finding{*bad}}
 		}
-		o := askVersion(ctx, here, "", roots, t.CA)
-		o.output = append(o.output, "asked at "+here+"; --address LB asks through the load balancer")
-		return o
+		return a.version(ctx, roots)
 	}
-	return askVersion(ctx, "https://"+t.LoadBalancer, here, roots, t.CA)
+	return versionThrough(ctx, "https://"+t.LoadBalancer, here, roots, t.CA)
 }
 
-// askVersion wants /version of server; with here, as a load balancer's that
-// leads to the apiserver at here too.
-func askVersion(ctx context.Context, server, here string, roots *x509.CertPool, ca string) observation {
+// version wants /version as everybody sees it, past any load balancer.
+func (a *api) version(ctx context.Context, roots *x509.CertPool) observation {
+	got, raw, err := getVersion(ctx, a.server, roots)
+	var wrong statusError
+	switch {
+	case errors.As(err, &wrong):
+		return failed(a.server+"/version answers "+wrong.Error(), nextForStatus(int(wrong)))
+	case err != nil:
+		return a.unanswered(err)
+	case got.GitVersion == "":
+		return failed(a.server+"/version does not answer as an apiserver does", "correct the server in "+a.kubeconfig)
+	}
+	return observation{output: append(lines(raw), "asked at "+a.server+"; --address LB asks through the load balancer")}
+}
+
+func lines(s string) []string { return strings.Split(strings.TrimSpace(s), "\n") }
+
+// versionThrough wants /version of server, which leads to the apiserver at here
+// too, unless that is empty.
+func versionThrough(ctx context.Context, server, here string, roots *x509.CertPool, ca string) observation {
 	got, raw, err := getVersion(ctx, server, roots)
 	var wrong statusError
 	switch {
@@ -71,11 +85,11 @@ func askVersion(ctx context.Context, server, here string, roots *x509.CertPool, 
 		return failed(server+"/version answers "+wrong.Error(), nextForStatus(int(wrong)))
 	case err != nil:
 		kind, words := diagnose(err)
-		return failed(server+" "+words, nextForVersion(kind, server, ca))
+		return failed(server+" "+words, nextForBalancer(kind, server, ca))
 	case got.GitVersion == "":
 		return failed(server+"/version does not answer as an apiserver does", "see whether the load balancer leads to port 6443 of the controllers")
 	}
-	o := observation{output: strings.Split(strings.TrimSpace(raw), "\n")}
+	o := observation{output: lines(raw)}
 	if here == "" {
 		return o
 	}
@@ -116,44 +130,4 @@ func getVersion(ctx context.Context, server string, roots *x509.CertPool) (v ver
 	// What is no version has no GitVersion, whatever it is.
 	_ = json.Unmarshal(body, &v)
 	return v, string(body), nil
-}
-
-func nextForStatus(code int) string {
-	switch code {
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return "no controller is in service: see the load balancer's health checks and the step health proxy, and that its listener passes TCP through"
-	case http.StatusUnauthorized:
-		return "the lab's curl has no certificate: take --kube-apiserver-arg anonymous-auth=false back, or do without this step"
-	case http.StatusForbidden:
-		return "everybody may read /version by the ClusterRoleBinding system:public-info-viewer: restart khw-controller, which makes it anew"
-	}
-	return "see whether it is an apiserver that answers there"
-}
-
-func nextForVersion(kind fault, server, ca string) string {
-	host, port := server, ""
-	if u, err := url.Parse(server); err == nil {
-		host, port = u.Hostname(), u.Port()
-	}
-	switch kind {
-	case noSuchName:
-		return "correct --address: aws elb describe-load-balancers --query 'LoadBalancerDescriptions[].DNSName', or gcloud compute addresses describe kubernetes-the-hard-way"
-	case refused:
-		return "make the listener (aws) or the forwarding rule (gcp) for port " + port + ", and see whether a controller is in service there"
-	case silent:
-		return "let tcp:" + port + " in: the security group of the load balancer and of the controllers (aws), or the firewall rule (gcp); and see the health checks"
-	case noRoute:
-		return "see the way from here to " + host + ": routes, firewall, an internal load balancer"
-	case closed:
-		return "no controller is in service: see the load balancer's health checks and the step health proxy"
-	case notTLS:
-		return "make the listener pass TCP through, as in the lab: the apiserver itself ends TLS"
-	case wrongCA:
-		return "make the listener pass TCP through (not TLS or HTTPS), or see whether it leads to the cluster of " + ca
-	case wrongName:
-		return "sign kubernetes.pem anew with " + host + " among the names of -hostname, as in lab chapter 04, on every controller"
-	case outOfDate:
-		return "sign kubernetes.pem anew as in lab chapter 04, or set this machine's clock"
-	}
-	return "try it by hand: curl -v --cacert " + ca + " " + server + "/version"
 }
