@@ -184,14 +184,16 @@ func TestVerifyOnTheLabsThreeEtcdMembers(t *testing.T) {
 		t.Errorf("the members are\n%s", out)
 	}
 
+	// The other two elect a leader where that was the one; what else is of no
+	// interest meanwhile.
 	etcd.Processes[2].Kill()
-	results := steps(c)
-	if r := results["etcd members"]; len(r.Output) != 2 {
-		t.Errorf("of three members, one killed, %q answer", r.Output)
-	}
-	mustFail(c, results, map[string]string{
-		"etcd members":      etcd.Members[2].ClientURL() + " refuses the connection",
-		"componentstatuses": "etcd-2 is unhealthy",
+	want := etcd.Members[2].ClientURL() + " refuses the connection"
+	c.Eventually("verify to miss one member, and no more", func(context.Context) error {
+		r := steps(c)["etcd members"]
+		if len(r.Output) != 2 || len(r.Findings) != 1 || !strings.Contains(r.Findings[0].Problem, want) {
+			return fmt.Errorf("%q, %v", r.Output, r.Findings)
+		}
+		return nil
 	})
 	noCanary(c)
 }
