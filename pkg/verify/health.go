@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/khw-controller/khw-controller/pkg/healthz"
 )
 
 // healthHost is the Host of the lab's health checks.
@@ -17,15 +19,15 @@ const healthHost = "kubernetes.default.svc.cluster.local"
 const maxAnswer = 64 << 10
 
 // nextForWord says what to do about each word of the health proxy.
-var nextForWord = map[string]string{
-	"starting":    "wait for it, and see khw-controller status if it stays so",
-	"stopping":    "the controller is being stopped; start it again when that is done",
-	"etcd":        "see the step etcd members",
-	"hung":        "the apiserver takes connections and does not answer: see journalctl -u khw-controller",
-	"slow":        "the apiserver takes more than 2 s to answer: see the load of the machine and of etcd's disk",
-	"unhealthy":   "one of the apiserver's own checks fails: khw-controller kubectl get --raw '/readyz?verbose'",
-	"certificate": "sign kubernetes.pem with ca.pem, for 127.0.0.1 too, as in lab chapter 04",
-	"unreachable": "the apiserver does not listen: see khw-controller status",
+var nextForWord = map[healthz.Verdict]string{
+	"starting":          "wait for it, and see khw-controller status if it stays so",
+	"stopping":          "the controller is being stopped; start it again when that is done",
+	healthz.Etcd:        "see the step etcd members",
+	healthz.Hung:        "the apiserver takes connections and does not answer: see journalctl -u khw-controller",
+	healthz.Slow:        "the apiserver takes more than 2 s to answer: see the load of the machine and of etcd's disk",
+	healthz.Unhealthy:   "one of the apiserver's own checks fails: khw-controller kubectl get --raw '/readyz?verbose'",
+	healthz.Certificate: "sign kubernetes.pem with ca.pem, for 127.0.0.1 too, as in lab chapter 04",
+	healthz.Unreachable: "the apiserver does not listen: see khw-controller status",
 }
 
 // lookAtHealth is the lab's
@@ -62,7 +64,7 @@ func lookAtHealth(ctx context.Context, t Target) observation {
 func judgeHealth(url string, resp *http.Response, body string) (o observation) {
 	const contentType = "text/plain; charset=utf-8"
 	got := resp.Header.Get("Content-Type")
-	next, ours := nextForWord[body]
+	next, ours := nextForWord[healthz.Verdict(body)]
 	switch server := resp.Header.Get("Server"); {
 	case resp.StatusCode == http.StatusOK && body == "ok" && got == contentType:
 		o.output = []string{resp.Proto + " " + resp.Status, "Content-Type: " + got, "", body}

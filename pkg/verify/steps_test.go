@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -52,6 +53,24 @@ func TestUnits(t *testing.T) {
 	}
 	broken := func(context.Context, []string) (string, error) { return "", errors.New("no bus") }
 	wants(t, lookAtUnits(t.Context(), Target{UnitFiles: broken}), "systemctl list-unit-files: no bus", "by hand")
+}
+
+func TestSystemctl(t *testing.T) {
+	for name, test := range map[string]struct{ script, want, err string }{
+		"one unit": {"echo khw-controller.service enabled; test $1 = list-unit-files", "khw-controller.service enabled\n", ""},
+		"none":     {"exit 1", "", ""},
+		"no bus":   {"echo Failed to connect to bus >&2; exit 1", "", "Failed to connect to bus\n"},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte("#!/bin/sh\n"+test.script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PATH", dir)
+		got, err := Systemctl(t.Context(), []string{ownUnit})
+		if got != test.want || (err != nil) != (test.err != "") || err != nil && err.Error() != test.err {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
 }
 
 func componentStatus(name, healthy, message, problem string) corev1.ComponentStatus {

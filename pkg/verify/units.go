@@ -22,8 +22,11 @@ func Systemctl(ctx context.Context, units []string) (string, error) {
 	args := append([]string{"list-unit-files", "--no-legend", "--no-pager", "--plain"}, units...)
 	out, err := exec.CommandContext(ctx, "systemctl", args...).Output()
 	var said *exec.ExitError
-	if errors.As(err, &said) && len(said.Stderr) == 0 {
-		err = nil // none of them is there
+	if errors.As(err, &said) {
+		// Without a word, it found none of them.
+		if err = nil; len(said.Stderr) > 0 {
+			err = errors.New(string(said.Stderr))
+		}
 	}
 	return string(out), err
 }
