@@ -48,6 +48,18 @@ func (p *Plan) listenForHealthChecks() (net.Listener, error) {
 	return net.Listen("tcp", p.Config.HealthzBindAddress)
 }
 
+// HealthAddress is where a client on this machine asks for health, host:port, or
+// "" where nobody answers.
+func (p *Plan) HealthAddress() string {
+	switch {
+	case p.Config.HealthzBindAddress == "":
+		return ""
+	case p.HealthSocket != nil:
+		return reachable(p.HealthSocket.Address().String())
+	}
+	return reachable(p.Config.HealthzBindAddress)
+}
+
 // backendAddress is where the health proxy reaches the apiserver.
 func (p *Plan) backendAddress() string {
 	serving := p.apiServer.SecureServing

@@ -3,8 +3,6 @@
 package verify
 
 import (
-	"fmt"
-	"net"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/util"
@@ -33,6 +31,7 @@ func target(p *server.Plan, kubeconfig, address string) (verify.Target, error) {
 			Prefix: options.DefaultEtcdPathPrefix,
 		},
 		EncryptionConfig: api("encryption-provider-config"),
+		HealthAddress:    p.HealthAddress(),
 	}
 	if t.Kubeconfig == "" {
 		t.Kubeconfig = p.Files.AdminKubeconfig
@@ -48,10 +47,6 @@ func target(p *server.Plan, kubeconfig, address string) (verify.Target, error) {
 			t.MovedPorts[strings.TrimPrefix(string(c), "kube-")] = port
 		}
 	}
-	var err error
-	if t.HealthAddress, err = reachable(p.Config.HealthzBindAddress); err != nil {
-		return t, cli.Usagef("--healthz-bind-address: %w", err)
-	}
 	if address == "" {
 		return t, nil
 	}
@@ -59,23 +54,9 @@ func target(p *server.Plan, kubeconfig, address string) (verify.Target, error) {
 	if moved := api("secure-port"); moved != "" {
 		port = moved
 	}
+	var err error
 	if t.LoadBalancer, err = verify.ParseAddress(address, port); err != nil {
 		return t, cli.Usagef("--address %w", err)
 	}
 	return t, nil
-}
-
-// reachable turns an address that is listened on into one to connect to.
-func reachable(bind string) (string, error) {
-	if bind == "" {
-		return "", nil
-	}
-	host, port, err := net.SplitHostPort(bind)
-	if err != nil {
-		return "", fmt.Errorf("%q: write it as host:port", bind)
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port), nil
 }

@@ -68,16 +68,20 @@ func TestTheTargetFollowsTheFlags(t *testing.T) {
 	}
 }
 
-func TestAddressesThatAreNone(t *testing.T) {
+func TestAnAddressThatIsNone(t *testing.T) {
 	var usage cli.UsageError
-	for _, test := range []struct{ health, balancer string }{{"127.0.0.1:80", "https://lb"}, {"localhost", ""}} {
-		if _, err := target(plan(t, config.Config{Root: "/r", HealthzBindAddress: test.health}), "", test.balancer); !errors.As(err, &usage) {
-			t.Errorf("%+v: %v", test, err)
-		}
+	if _, err := target(plan(t, config.Config{Root: "/r"}), "", "https://lb"); !errors.As(err, &usage) {
+		t.Errorf("got %v", err)
 	}
-	for bind, want := range map[string]string{":80": "127.0.0.1:80", "[::]:80": "127.0.0.1:80", "192.0.2.1:8080": "192.0.2.1:8080", "[::1]:80": "[::1]:80"} {
-		if got, err := reachable(bind); got != want || err != nil {
-			t.Errorf("%s: got %s, %v, want %s", bind, got, err, want)
+}
+
+func TestHealthIsAskedForOnThisMachine(t *testing.T) {
+	for bind, want := range map[string]string{
+		"": "", ":80": "127.0.0.1:80", "[::]:80": "127.0.0.1:80", "192.0.2.1:8080": "192.0.2.1:8080", "[::1]:80": "[::1]:80",
+	} {
+		got, err := target(plan(t, config.Config{Root: "/r", HealthzBindAddress: bind}), "", "")
+		if err != nil || got.HealthAddress != want {
+			t.Errorf("%s: got %s, %v, want %s", bind, got.HealthAddress, err, want)
 		}
 	}
 }
