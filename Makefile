@@ -26,7 +26,7 @@ gobuild = go build -ldflags '-s -w -buildid= $(call stamp,$(1),$(2))'
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## Build bin/khw-controller: static, stripped, reproducible (the default)
@@ -57,6 +57,11 @@ e2e: build stock ## Run the scenarios in test/e2e against real processes (SCENAR
 .PHONY: bench
 bench: build stock ## Compare with the stock daemons (ARGS="-runs 3 -json bench.json")
 	go run ./test/bench $(ARGS)
+
+.PHONY: bench-healthz
+bench-healthz: build ## Compare health checks with the lab's nginx (ARGS="-runs 3")
+	hack/fetch-nginx bin/stock/nginx
+	go run ./test/bench -healthz $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (20s) each

@@ -21,6 +21,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/cmd/kubectl"
 	"github.com/khw-controller/khw-controller/pkg/cmd/run"
 	"github.com/khw-controller/khw-controller/pkg/cmd/status"
+	"github.com/khw-controller/khw-controller/pkg/cmd/verify"
 	"github.com/khw-controller/khw-controller/pkg/cmd/version"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 )
@@ -96,6 +97,7 @@ or kubectl, it is that program and takes the lab's command lines.`,
 		flags.New(),
 		check.New(),
 		status.New(),
+		verify.New(),
 		kubectl.New(),
 		version.New(),
 	)

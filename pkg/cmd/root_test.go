@@ -26,15 +26,16 @@ func TestWrongUsage(t *testing.T) {
 		args []string
 		says string
 	}{
-		"unknown command, near": {[]string{"rum"}, "there is no command \"rum\"; did you mean run?"},
-		"unknown command, far":  {[]string{"zzzzzzzz"}, "there is no command \"zzzzzzzz\"; see khw-controller --help"},
-		"unknown flag, near":    {[]string{"run", "--adverise-address=1.2.3.4"}, "there is no flag --adverise-address; did you mean --advertise-address?"},
-		"unknown flag, far":     {[]string{"check", "--zzzzzzzz"}, "there is no flag --zzzzzzzz; see khw-controller check --help"},
-		"an argument":           {[]string{"version", "please"}, `khw-controller version takes no arguments, but was given "please"`},
-		"a format":              {[]string{"flags", "-o", "xml"}, "want one of text, json, yaml, unit"},
-		"no value":              {[]string{"run", "--etcd-servers"}, "etcd-servers"},
-		"a component's flag":    {[]string{"flags", "--advertise-address=10.240.0.10", "--kube-apiserver-arg", "event-tl=1h"}, "--kube-apiserver-arg event-tl: there is no such flag; did you mean --kube-apiserver-arg event-ttl?"},
-		"no address":            {[]string{"flags", "--advertise-address=127.0.0.1"}, "--advertise-address \"127.0.0.1\""},
+		"unknown command, near":    {[]string{"rum"}, "there is no command \"rum\"; did you mean run?"},
+		"unknown command, far":     {[]string{"zzzzzzzz"}, "there is no command \"zzzzzzzz\"; see khw-controller --help"},
+		"unknown flag, near":       {[]string{"run", "--adverise-address=1.2.3.4"}, "there is no flag --adverise-address; did you mean --advertise-address?"},
+		"unknown flag, far":        {[]string{"check", "--zzzzzzzz"}, "there is no flag --zzzzzzzz; see khw-controller check --help"},
+		"an argument":              {[]string{"version", "please"}, `khw-controller version takes no arguments, but was given "please"`},
+		"a format":                 {[]string{"flags", "-o", "xml"}, "want one of text, json, yaml, unit"},
+		"no value":                 {[]string{"run", "--etcd-servers"}, "etcd-servers"},
+		"a component's flag":       {[]string{"flags", "--advertise-address=10.240.0.10", "--kube-apiserver-arg", "event-tl=1h"}, "--kube-apiserver-arg event-tl: there is no such flag; did you mean --kube-apiserver-arg event-ttl?"},
+		"an address with a scheme": {[]string{"verify", "--advertise-address=192.0.2.10", "--address=https://lb"}, "--address \"https://lb\": want the load balancer's name or address"},
+		"no address":               {[]string{"flags", "--advertise-address=127.0.0.1"}, "--advertise-address \"127.0.0.1\""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out, errOut := start(t, append([]string{"--root", t.TempDir()}, test.args...)...)

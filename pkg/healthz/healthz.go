@@ -23,7 +23,7 @@ const (
 	idleTimeout   = 2 * time.Minute // beyond every load balancer's check interval
 	maxHeader     = 4 << 10         // bytes; net/http adds as much as it needs itself
 	maxConns      = 1024
-	drain         = time.Second
+	drain         = 250 * time.Millisecond // the last in a stop; all that is answered by then is "stopping"
 )
 
 // Proxy answers health checks.

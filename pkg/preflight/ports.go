@@ -49,10 +49,7 @@ func explainPort(p Value, err error, ours []Value) []Finding {
 	case errors.Is(err, syscall.EADDRINUSE) && isOurs:
 		return failure(p.Value, "is wanted by "+same.Flag+" too", "move one of the two with "+p.Flag+" or "+same.Flag)
 	case errors.Is(err, syscall.EADDRINUSE):
-		by, fix := "", "stop what listens there"
-		if owner := portOwner(p.Value); owner != "" {
-			by, fix = " by "+owner, "stop it"
-		}
+		by, fix := explainOwner(portOwner(p.Value))
 		return failure(p.Value, "is taken"+by, fix+", or move the port with "+p.Flag)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return failure(p.Value, "is not an address of this machine", "correct "+p.Flag)
@@ -60,6 +57,17 @@ func explainPort(p Value, err error, ours []Value) []Finding {
 		return failure(p.Value, "needs the right to use ports below 1024", "run as root or with CAP_NET_BIND_SERVICE, or move the port with "+p.Flag)
 	}
 	return failure(p.Value, "cannot be listened on: "+oneLine(err.Error()), "correct "+p.Flag)
+}
+
+// explainOwner says who has a port, and how it becomes free.
+func explainOwner(owner string) (by, fix string) {
+	switch owner {
+	case "":
+		return "", "stop what listens there"
+	case "systemd (process 1)":
+		return " by " + owner, "if that is khw-controller.socket, systemctl start khw-controller takes it over; else stop the socket unit"
+	}
+	return " by " + owner, "stop it"
 }
 
 // portOwner names the process that listens on a port, if /proc tells.

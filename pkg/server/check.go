@@ -101,7 +101,7 @@ func (p *Plan) ports() []preflight.Value {
 	add(lab.APIServer, p.apiServer.SecureServing.BindAddress, p.apiServer.SecureServing.BindPort)
 	add(lab.ControllerManager, p.controllerManager.SecureServing.BindAddress, p.controllerManager.SecureServing.BindPort)
 	add(lab.Scheduler, p.scheduler.SecureServing.BindAddress, p.scheduler.SecureServing.BindPort)
-	if p.Config.HealthzBindAddress != "" {
+	if p.Config.HealthzBindAddress != "" && p.HealthSocket == nil {
 		all = append(all, preflight.Value{Flag: "--healthz-bind-address", Value: p.Config.HealthzBindAddress})
 	}
 	if p.Etcd != nil {

@@ -56,10 +56,14 @@ func (p *Plan) components(apiServer *apiserver.Server, i *isolation, held func()
 		},
 	)
 	if p.Config.HealthzBindAddress != "" {
+		var others []string
+		for _, c := range all {
+			others = append(others, c.Name)
+		}
 		all = append(all, supervisor.Component{
-			Name: healthProxyName, Accessory: true,
+			Name: healthProxyName, Accessory: true, Outlives: others,
 			Runner: supervisor.WithRestart(&healthProxy{
-				address: p.Config.HealthzBindAddress,
+				listen:  p.listenForHealthChecks,
 				backend: p.backendAddress(),
 				caFile:  p.Files.CA,
 				held:    held,

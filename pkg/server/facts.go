@@ -98,14 +98,14 @@ const portTimeout = 3 * time.Second
 // healthPort asks the health port as a load balancer would; nil where there is
 // none.
 func (o *observer) healthPort(ctx context.Context) *status.HealthPort {
-	address := o.plan.Config.HealthzBindAddress
+	address := o.plan.HealthAddress()
 	if address == "" {
 		return nil
 	}
 	out := &status.HealthPort{Address: address, Answer: "nothing"}
 	ctx, cancel := context.WithTimeout(ctx, portTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+reachable(address)+"/healthz", http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/healthz", http.NoBody)
 	if err != nil {
 		return out
 	}

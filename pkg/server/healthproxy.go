@@ -16,15 +16,16 @@ const healthProxyName = "health-proxy"
 
 // healthProxy is the Runner of the plain-HTTP health proxy.
 type healthProxy struct {
-	address string // to listen on
+	listen  func() (net.Listener, error)
 	backend string // the apiserver's, host:port
 	caFile  string
 	held    func() string
 }
 
-// Run answers health checks from the first second until ctx ends.
+// Run answers health checks from the first second until ctx ends, which is when
+// everything else has stopped.
 func (h *healthProxy) Run(ctx context.Context, report supervisor.Report) error {
-	l, err := net.Listen("tcp", h.address)
+	l, err := h.listen()
 	if err != nil {
 		return err
 	}
@@ -36,6 +37,27 @@ func (h *healthProxy) Run(ctx context.Context, report supervisor.Report) error {
 	report(supervisor.Running, "")
 	proxy := &healthz.Proxy{Held: h.held, Prober: healthz.NewProber(backend)}
 	return proxy.Serve(ctx, l)
+}
+
+// listenForHealthChecks listens where health checks come in: on systemd's socket,
+// if there is one, for which --healthz-bind-address does not count.
+func (p *Plan) listenForHealthChecks() (net.Listener, error) {
+	if p.HealthSocket != nil {
+		return p.HealthSocket.Listen()
+	}
+	return net.Listen("tcp", p.Config.HealthzBindAddress)
+}
+
+// HealthAddress is where a client on this machine asks for health, host:port, or
+// "" where nobody answers.
+func (p *Plan) HealthAddress() string {
+	switch {
+	case p.Config.HealthzBindAddress == "":
+		return ""
+	case p.HealthSocket != nil:
+		return reachable(p.HealthSocket.Address().String())
+	}
+	return reachable(p.Config.HealthzBindAddress)
 }
 
 // backendAddress is where the health proxy reaches the apiserver.

@@ -11,6 +11,7 @@ import (
 
 	"go.etcd.io/etcd/server/v3/embed"
 
+	"github.com/khw-controller/khw-controller/pkg/activation"
 	"github.com/khw-controller/khw-controller/pkg/address"
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/lab"
@@ -35,6 +36,8 @@ type Plan struct {
 	Etcd *embed.Config
 	// Files are the lab's files where the flags have them.
 	Files pki.Files
+	// HealthSocket is systemd's socket for health checks, or nil.
+	HealthSocket *activation.Socket
 
 	apiServer         *apiserver.Options
 	controllerManager *controllermanager.Options

@@ -41,9 +41,14 @@ func main() {
 	runs := flag.Int("runs", 3, "how often each is measured; the median counts")
 	file := flag.String("json", "", "a file to write the result to as JSON")
 	only := flag.String("only", "", "measure only stock or khw")
+	healthz := flag.Bool("healthz", false, "compare health checks with the lab's nginx instead")
 	flag.Parse()
 	restclient.SetDefaultWarningHandler(restclient.NoWarnings{})
-	if err := bench(*runs, *file, *only); err != nil {
+	run := func() error { return bench(*runs, *file, *only) }
+	if *healthz {
+		run = func() error { return benchHealthz(*runs) }
+	}
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

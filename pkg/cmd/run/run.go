@@ -4,8 +4,11 @@
 package run
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
+	"github.com/khw-controller/khw-controller/pkg/activation"
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/notify"
@@ -21,6 +24,9 @@ func New() *cobra.Command {
 		Long: `Run the control plane in the foreground: etcd (unless --etcd-servers names one),
 kube-apiserver, kube-controller-manager and kube-scheduler, with every setting
 of the lab's three units, and the lab's health checks over plain HTTP.
+
+Health checks come in on --healthz-bind-address, or on the socket that systemd
+passes (khw-controller.socket), whatever that flag says.
 
 Where none of the lab's certificates, kubeconfigs and its encryption
 configuration is there, they are made first. Where some are there and others
@@ -42,9 +48,17 @@ below but --config and --root is a key of the file, without the dashes.`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			notifier := notify.Take()
+			socket, err := activation.Take()
+			if err != nil {
+				return err
+			}
 			plan, err := cli.Plan(cmd, &flags)
 			if err != nil {
 				return err
+			}
+			if plan.HealthSocket = socket; socket != nil && plan.Config.HealthzBindAddress == "" {
+				return errors.New("systemd passed a socket for health checks, and --healthz-bind-address is empty; " +
+					"remove the setting, or systemctl disable --now khw-controller.socket")
 			}
 			return server.Run(cmd.Context(), plan, notifier)
 		},

@@ -11,6 +11,10 @@ type Component struct {
 	// Needs names the components that have to be up before this one starts,
 	// and that stay until this one has stopped.
 	Needs []string
+	// Outlives names components that this one does without but is stopped
+	// after, so that it can tell of their stop. A component that outlives
+	// others needs none.
+	Outlives []string
 	// Critical components take the whole control plane down when they end on
 	// their own: nothing works without them, and a fresh process is the only
 	// honest restart of an etcd or an apiserver.

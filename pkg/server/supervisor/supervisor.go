@@ -35,7 +35,7 @@ type Supervisor struct {
 }
 
 // New checks the components and returns their supervisor. Components must be
-// given in an order in which each comes after all that it needs.
+// given in an order in which each comes after all that it needs or outlives.
 func New(components ...Component) (*Supervisor, error) {
 	s := &Supervisor{
 		components: components,
@@ -44,10 +44,13 @@ func New(components ...Component) (*Supervisor, error) {
 		done:       map[string]chan struct{}{},
 	}
 	for _, c := range components {
-		for _, need := range c.Needs {
-			if _, ok := s.done[need]; !ok {
-				return nil, fmt.Errorf("component %s needs %s, which does not come before it", c.Name, need)
+		for _, other := range slices.Concat(c.Needs, c.Outlives) {
+			if _, ok := s.done[other]; !ok {
+				return nil, fmt.Errorf("component %s needs or outlives %s, which does not come before it", c.Name, other)
 			}
+		}
+		if len(c.Needs) > 0 && len(c.Outlives) > 0 {
+			return nil, fmt.Errorf("component %s both needs and outlives others", c.Name)
 		}
 		if _, ok := s.done[c.Name]; ok {
 			return nil, fmt.Errorf("component %s is given twice", c.Name)
@@ -143,7 +146,7 @@ func (s *Supervisor) awaitNeeds(c Component) bool {
 }
 
 // cancelInTurn ends a component's context once a stop has begun and all that
-// need the component have stopped.
+// need the component, and all that it outlives, have stopped.
 func (s *Supervisor) cancelInTurn(c Component, cancel context.CancelFunc) {
 	select {
 	case <-s.stop:
@@ -151,7 +154,7 @@ func (s *Supervisor) cancelInTurn(c Component, cancel context.CancelFunc) {
 		return
 	}
 	for _, other := range s.components {
-		if slices.Contains(other.Needs, c.Name) {
+		if slices.Contains(other.Needs, c.Name) || slices.Contains(c.Outlives, other.Name) {
 			<-s.done[other.Name]
 		}
 	}

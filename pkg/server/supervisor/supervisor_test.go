@@ -104,10 +104,52 @@ func TestStartsInOrderAndStopsInReverse(t *testing.T) {
 	}
 }
 
+func TestOutlivesWithoutNeeding(t *testing.T) {
+	j := newJournal()
+	outlives := []string{"etcd", "apiserver"}
+	for name, runner := range map[string]Runner{
+		"as ordered": untilDone(j, "etcd"),
+		"one failed": runnerFunc(func(context.Context, Report) error {
+			j.add("start etcd")
+			return errors.New("disk full")
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			j.entries = nil
+			_, stop := start(t,
+				Component{Name: "etcd", Runner: runner},
+				Component{Name: "apiserver", Runner: untilDone(j, "apiserver")},
+				Component{Name: "health-proxy", Outlives: outlives, Runner: untilDone(j, "health-proxy")},
+			)
+			for _, c := range []string{"etcd", "apiserver", "health-proxy"} {
+				j.await(t, "start "+c)
+			}
+			if err := stop(); err != nil {
+				t.Fatal(err)
+			}
+			if got := j.list(); got[len(got)-1] != "stop health-proxy" {
+				t.Errorf("got %q, want the health proxy to stop last", got)
+			}
+		})
+	}
+	_, stop := start(t,
+		Component{Name: "never up", Runner: runnerFunc(func(ctx context.Context, _ Report) error { <-ctx.Done(); return nil })},
+		Component{Name: "waits", Needs: []string{"never up"}, Runner: untilDone(j, "waits")},
+		Component{Name: "does not", Outlives: []string{"never up", "waits"}, Runner: untilDone(j, "does not")},
+	)
+	j.await(t, "start does not")
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNeedsMustComeBefore(t *testing.T) {
 	for _, components := range [][]Component{
 		{{Name: "a", Needs: []string{"b"}}, {Name: "b"}},
 		{{Name: "a", Needs: []string{"a"}}},
+		{{Name: "a", Outlives: []string{"b"}}, {Name: "b"}},
+		{{Name: "a", Outlives: []string{"a"}}},
+		{{Name: "a"}, {Name: "b"}, {Name: "c", Needs: []string{"a"}, Outlives: []string{"b"}}},
 		{{Name: "a"}, {Name: "a"}},
 	} {
 		if _, err := New(components...); err == nil {

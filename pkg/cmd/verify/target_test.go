@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
+	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/server"
+	"github.com/khw-controller/khw-controller/pkg/verify"
+)
+
+func plan(t *testing.T, c config.Config) *server.Plan {
+	t.Helper()
+	c.AdvertiseAddress = "192.0.2.10"
+	p, err := server.NewPlan(t.Context(), &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func overrides(values ...string) []lab.Override {
+	var all []lab.Override
+	for _, v := range values {
+		all = append(all, lab.Override{Arg: lab.ParseArg(v), Source: config.FromFlag})
+	}
+	return all
+}
+
+func TestTheTargetIsWhereRunPutsThings(t *testing.T) {
+	got, err := target(plan(t, config.Config{Root: "/r", HealthzBindAddress: "0.0.0.0:80"}), "", "lb.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const dir = "/r/var/lib/kubernetes/"
+	want := verify.Target{
+		Kubeconfig: dir + "admin.kubeconfig", CA: dir + "ca.pem", HealthAddress: "127.0.0.1:80", MovedPorts: map[string]string{},
+		KubeletClientCertificate: dir + "kubernetes.pem", EncryptionConfig: dir + "encryption-config.yaml", LoadBalancer: "lb.example.com:6443",
+		Etcd: verify.Etcd{Servers: []string{"https://127.0.0.1:2379"}, CA: dir + "ca.pem", Cert: dir + "kubernetes.pem", Key: dir + "kubernetes-key.pem", Prefix: "/registry"},
+	}
+	if got.UnitFiles != nil {
+		t.Error("below a root, units are looked at")
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestTheTargetFollowsTheFlags(t *testing.T) {
+	got, err := target(plan(t, config.Config{
+		Root: "/r", EtcdServers: []string{"https://10.240.0.10:2379", "https://10.240.0.11:2379"},
+		Args: map[lab.Component][]lab.Override{
+			lab.APIServer: overrides("secure-port=7443", "etcd-prefix=/k8s", "client-ca-file=/x/ca.pem"),
+			lab.Scheduler: overrides("secure-port=20259"),
+		},
+	}), "/home/me/admin.kubeconfig", "203.0.113.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Kubeconfig != "/home/me/admin.kubeconfig" || got.CA != "/x/ca.pem" || got.HealthAddress != "" || got.LoadBalancer != "203.0.113.1:7443" ||
+		len(got.Etcd.Servers) != 2 || got.Etcd.Prefix != "/k8s" || got.MovedPorts["scheduler"] != "20259" || len(got.MovedPorts) != 1 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAnAddressThatIsNone(t *testing.T) {
+	var usage cli.UsageError
+	if _, err := target(plan(t, config.Config{Root: "/r"}), "", "https://lb"); !errors.As(err, &usage) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestHealthIsAskedForOnThisMachine(t *testing.T) {
+	for bind, want := range map[string]string{
+		"": "", ":80": "127.0.0.1:80", "[::]:80": "127.0.0.1:80", "192.0.2.1:8080": "192.0.2.1:8080", "[::1]:80": "[::1]:80",
+	} {
+		got, err := target(plan(t, config.Config{Root: "/r", HealthzBindAddress: bind}), "", "")
+		if err != nil || got.HealthAddress != want {
+			t.Errorf("%s: got %s, %v, want %s", bind, got.HealthAddress, err, want)
+		}
+	}
+}
+
+func TestMarksFollowTheLocale(t *testing.T) {
+	for _, test := range []struct {
+		all, ctype, lang string
+		want             verify.Marks
+	}{
+		{"", "", "en_GB.UTF-8", verify.Unicode}, {"", "", "C.utf8", verify.Unicode}, {"C", "", "en_GB.UTF-8", verify.ASCII},
+		{"", "de_DE.UTF-8", "C", verify.Unicode}, {"", "", "", verify.ASCII}, {"", "", "POSIX", verify.ASCII},
+	} {
+		t.Setenv("LC_ALL", test.all)
+		t.Setenv("LC_CTYPE", test.ctype)
+		t.Setenv("LANG", test.lang)
+		if got := marks(); got != test.want {
+			t.Errorf("%+v: got %+v", test, got)
+		}
+	}
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/khw-controller/khw-controller/pkg/activation"
+	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+)
+
+// asService makes this test binary be a service that was given a socket.
+const asService = "KHW_TEST_HEALTH_PROXY"
+
+func TestMain(m *testing.M) {
+	if root := os.Getenv(asService); root != "" {
+		serveTwice(root)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// serveTwice runs the health proxy on the socket, and again after its end, as
+// supervisor.WithRestart does. It answers one question in each run.
+func serveTwice(root string) {
+	socket, err := activation.Take()
+	if err != nil || socket == nil {
+		panic(err)
+	}
+	p, err := NewPlan(context.Background(), &config.Config{Root: root, AdvertiseAddress: "192.0.2.10", HealthzBindAddress: socket.Address().String()})
+	if err != nil {
+		panic(err)
+	}
+	p.HealthSocket = socket
+	for _, port := range p.ports() {
+		if port.Flag == "--healthz-bind-address" {
+			panic("systemd's own socket is checked for being taken")
+		}
+	}
+	if err := p.generateMissing(); err != nil {
+		panic(err)
+	}
+	for range 2 {
+		ctx, cancel := context.WithCancel(context.Background())
+		proxy := &healthProxy{
+			listen: p.listenForHealthChecks, backend: p.backendAddress(), caFile: p.Files.CA,
+			held: func() string { cancel(); return "starting" },
+		}
+		if err := proxy.Run(ctx, func(supervisor.State, string) {}); err != nil {
+			panic(err)
+		}
+	}
+}
+
+func TestTheHealthProxyKeepsSystemdsSocketOverARestart(t *testing.T) {
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := l.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close() // the service's is the only one now
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", `LISTEN_PID=$$ exec "$0"`, self)
+	cmd.Env = append(os.Environ(), asService+"="+t.TempDir(), "LISTEN_FDS=1", "LISTEN_FDNAMES="+activation.Healthz)
+	cmd.ExtraFiles = []*os.File{f}
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for run := range 2 {
+		resp, err := client.Get("http://" + l.Addr().String() + "/healthz")
+		if err != nil {
+			t.Errorf("run %d: %v", run+1, err)
+			continue
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("run %d answers %s", run+1, resp.Status)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %s", err, &out)
+	}
+}

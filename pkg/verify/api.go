@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"fmt"
+	"os"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/kubernetes"
+	restclient "k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// startIt is what to do when a part of the control plane does not run.
+const startIt = "start it with systemctl start khw-controller, and see khw-controller status or journalctl -u khw-controller"
+
+// api is the apiserver as the admin reaches it.
+type api struct {
+	*kubernetes.Clientset
+	server     string
+	kubeconfig string
+}
+
+// newAPI returns the apiserver of the kubeconfig, or what is wrong with the file.
+func newAPI(kubeconfig string) (*api, *Finding) {
+	if _, err := os.Stat(kubeconfig); err != nil {
+		return nil, &Finding{"the admin's kubeconfig: " + oneLine(err), "point to it with --kubeconfig admin.kubeconfig; the lab leaves it where you made it"}
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, badKubeconfig(kubeconfig, err)
+	}
+	config.WarningHandler = restclient.NoWarnings{} // componentstatuses is deprecated
+	config.QPS = -1                                 // the number of questions is small and fixed
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, badKubeconfig(kubeconfig, err)
+	}
+	return &api{client, config.Host, kubeconfig}, nil
+}
+
+func badKubeconfig(path string, err error) *Finding {
+	return &Finding{path + ": " + oneLine(err), "make it anew as in lab chapter 05, or point to another with --kubeconfig"}
+}
+
+// explain says what an error of a request means, and what to do.
+func (a *api) explain(err error) Finding {
+	switch {
+	case apierrors.IsUnauthorized(err):
+		return Finding{"the apiserver does not know the user of " + a.kubeconfig, "sign its certificate with the CA of --client-ca-file, as in lab chapter 05"}
+	case apierrors.IsForbidden(err):
+		return Finding{a.kubeconfig + ": " + oneLine(err), "use the kubeconfig of an admin (O=system:masters, as in lab chapter 04)"}
+	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsInternalError(err), apierrors.IsServiceUnavailable(err):
+		return Finding{"the apiserver has trouble: " + oneLine(err), "see the step etcd members, and journalctl -u khw-controller"}
+	}
+	kind, words := diagnose(err)
+	problem := fmt.Sprintf("the apiserver at %s %s", a.server, words)
+	switch kind {
+	case refused:
+		return Finding{problem, startIt}
+	case silent:
+		return Finding{problem, "see whether it is hung: khw-controller status, journalctl -u khw-controller"}
+	case wrongCA, wrongName, outOfDate:
+		return Finding{problem, "use the kubeconfig of this cluster, or make the certificates anew as in lab chapter 04"}
+	case noSuchName, noRoute:
+		return Finding{problem, "correct the server in " + a.kubeconfig + ", or point to another with --kubeconfig"}
+	}
+	return Finding{problem, "see khw-controller status and journalctl -u khw-controller"}
+}
+
+// unanswered is the observation of a request that failed.
+func (a *api) unanswered(err error) observation {
+	return observation{findings: []Finding{a.explain(err)}}
+}

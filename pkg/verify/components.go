@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// lookAtComponents is the lab's `kubectl get componentstatuses`.
+func lookAtComponents(ctx context.Context, t Target) observation {
+	a, bad := newAPI(t.Kubeconfig)
+	if bad != nil {
+		return observation{findings: []Finding{*bad}}
+	}
+	list, err := a.CoreV1().ComponentStatuses().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return a.unanswered(err)
+	}
+	return judgeComponents(list.Items, t.MovedPorts)
+}
+
+// probedPorts are where the apiserver looks for the two, wherever they are
+// (k8s.io/kubernetes/pkg/registry/core/rest/storage_core_generic.go).
+var probedPorts = map[string]string{"controller-manager": "10257", "scheduler": "10259"}
+
+func judgeComponents(list []corev1.ComponentStatus, moved map[string]string) (o observation) {
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "NAME\tSTATUS\tMESSAGE\tERROR")
+	there := map[string]bool{}
+	for _, c := range list {
+		healthy, message, problem := condition(c)
+		there[strings.TrimRight(c.Name, "0123456789")] = true
+		status := "Healthy"
+		if !healthy {
+			status = "Unhealthy"
+			o.find(c.Name+" is unhealthy: "+strings.Join(strings.Fields(message+" "+problem), " "), nextForComponent(c.Name, moved))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Name, status, message, problem)
+	}
+	w.Flush()
+	for line := range strings.Lines(table.String()) {
+		o.output = append(o.output, strings.TrimSpace(line))
+	}
+	for _, name := range []string{"controller-manager", "scheduler", "etcd-"} {
+		if !there[name] {
+			o.find("componentstatuses does not list "+strings.TrimSuffix(name, "-"), "see whether --kubeconfig leads to this control plane")
+		}
+	}
+	return o
+}
+
+func condition(c corev1.ComponentStatus) (healthy bool, message, problem string) {
+	for _, is := range c.Conditions {
+		if is.Type == corev1.ComponentHealthy {
+			return is.Status == corev1.ConditionTrue, is.Message, is.Error
+		}
+	}
+	return false, "", "its health is not known"
+}
+
+func nextForComponent(name string, moved map[string]string) string {
+	port, ours := probedPorts[name]
+	switch {
+	case ours && moved[name] != "" && moved[name] != port:
+		return fmt.Sprintf("the apiserver asks 127.0.0.1:%s always, and secure-port=%s has moved it; take that setting back", port, moved[name])
+	case ours:
+		return "see its state in khw-controller status, and its reason in journalctl -u khw-controller"
+	}
+	return "see the step etcd members"
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// ownUnit is the one unit that takes the place of the lab's.
+const ownUnit = "khw-controller.service"
+
+// labUnits are the lab's.
+var labUnits = []string{"kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service"}
+
+// Systemctl is a Target's UnitFiles where systemd runs.
+func Systemctl(ctx context.Context, units []string) (string, error) {
+	args := append([]string{"list-unit-files", "--no-legend", "--no-pager", "--plain"}, units...)
+	out, err := exec.CommandContext(ctx, "systemctl", args...).Output()
+	var said *exec.ExitError
+	if errors.As(err, &said) {
+		// Without a word, it found none of them.
+		if err = nil; len(said.Stderr) > 0 {
+			err = errors.New(string(said.Stderr))
+		}
+	}
+	return string(out), err
+}
+
+// lookAtUnits is the lab's `systemctl list-unit-files | grep enabled | grep kube`.
+func lookAtUnits(ctx context.Context, t Target) observation {
+	if t.UnitFiles == nil {
+		return observation{skipped: "no unit runs it: no systemd here, or below a --root"}
+	}
+	listed, err := t.UnitFiles(ctx, append([]string{ownUnit}, labUnits...))
+	if err != nil {
+		return failed("systemctl list-unit-files: "+oneLine(err), "run it by hand and see what it says")
+	}
+	return judgeUnits(unitStates(listed))
+}
+
+// unitStates reads the lines of systemctl: unit, state, and more.
+func unitStates(listed string) map[string]string {
+	states := map[string]string{}
+	for line := range strings.Lines(listed) {
+		if f := strings.Fields(line); len(f) > 1 {
+			states[f[0]] = f[1]
+		}
+	}
+	return states
+}
+
+func judgeUnits(states map[string]string) (o observation) {
+	for _, unit := range append([]string{ownUnit}, labUnits...) {
+		if state, ok := states[unit]; ok {
+			o.output = append(o.output, fmt.Sprintf("%-42s %s", unit, state))
+		}
+	}
+	enabled := func(unit string) bool { return states[unit] == "enabled" }
+	switch own, theirs := enabled(ownUnit), slices.ContainsFunc(labUnits, enabled); {
+	case own && theirs:
+		o.find("the lab's units and "+ownUnit+" are enabled, and all want the same ports",
+			"systemctl disable --now "+strings.Join(labUnits, " "))
+	case own:
+	case theirs:
+		for _, unit := range labUnits {
+			if !enabled(unit) {
+				o.find(unit+" is "+orMissing(states[unit]), "systemctl enable --now "+unit)
+			}
+		}
+	default:
+		o.find(ownUnit+" is "+orMissing(states[ownUnit]), nextForUnit(states[ownUnit]))
+	}
+	return o
+}
+
+func orMissing(state string) string {
+	if state == "" {
+		return "not installed"
+	}
+	return state + ", not enabled"
+}
+
+func nextForUnit(state string) string {
+	switch state {
+	case "":
+		return "install the package, which brings the unit, then systemctl enable --now " + ownUnit
+	case "masked":
+		return "systemctl unmask " + ownUnit + ", then systemctl enable --now " + ownUnit
+	}
+	return "systemctl enable --now " + ownUnit
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package verify goes through the lab's verification, step by step, and judges
+// it: what the lab's reader compares with the lab's output by eye. It takes where
+// everything is, and returns one Result a step; what it makes for a step it
+// removes with the step.
+package verify
+
+import (
+	"context"
+	"time"
+)
+
+// Target says where everything is: every value resolved, nothing left to look up.
+type Target struct {
+	// Kubeconfig is the admin's.
+	Kubeconfig string
+	// CA is the lab's ca.pem.
+	CA string
+	// UnitFiles lists unit files and their states; nil where no service manager
+	// runs this control plane.
+	UnitFiles func(ctx context.Context, units []string) (string, error)
+	// HealthAddress is where health checks are answered, host:port; "" nowhere.
+	HealthAddress string
+	// MovedPorts are the ports of components that are not where
+	// componentstatuses looks for them, by its name for them.
+	MovedPorts map[string]string
+	// KubeletClientCertificate is with what the apiserver goes to kubelets.
+	KubeletClientCertificate string
+	// Etcd is how the apiserver reaches etcd.
+	Etcd Etcd
+	// EncryptionConfig is the apiserver's; "" for none.
+	EncryptionConfig string
+	// LoadBalancer is the load balancer's address, host:port; "" for none.
+	LoadBalancer string
+}
+
+// Etcd is how etcd is reached, and where the apiserver keeps its objects in it.
+type Etcd struct {
+	Servers       []string // URLs
+	CA, Cert, Key string   // files; "" for none
+	Prefix        string   // "/registry"
+}
+
+// Outcome is how a step ended.
+type Outcome string
+
+// The outcomes.
+const (
+	Passed  Outcome = "passed"
+	Failed  Outcome = "failed"
+	Skipped Outcome = "skipped" // there is nothing to verify
+)
+
+// Finding is one thing that is not as it should be.
+type Finding struct {
+	// Problem says what is wrong.
+	Problem string `json:"problem"`
+	// Next is the next thing to do about it.
+	Next string `json:"next"`
+}
+
+// Result is what became of one step.
+type Result struct {
+	// Step names the step.
+	Step string `json:"step"`
+	// Outcome is how it ended.
+	Outcome Outcome `json:"outcome"`
+	// Output is what was seen, in the lines of the lab's output where the lab
+	// shows one.
+	Output []string `json:"output"`
+	// Skipped says why there is nothing to verify.
+	Skipped string `json:"skipped,omitempty"`
+	// Findings are what is wrong; none unless the outcome is Failed.
+	Findings []Finding `json:"findings"`
+	// Seconds is how long the step took.
+	Seconds float64 `json:"seconds"`
+}
+
+// timeout is how long a step may take.
+const timeout = 8 * time.Second
+
+// observation is what a step has seen.
+type observation struct {
+	output   []string
+	findings []Finding
+	skipped  string
+}
+
+func (o *observation) find(problem, next string) {
+	o.findings = append(o.findings, Finding{problem, next})
+}
+
+// failed is an observation of one problem and nothing else.
+func failed(problem, next string) observation {
+	return observation{findings: []Finding{{problem, next}}}
+}
+
+// steps are the lab's, in its order; it has etcd's and the encryption's in its
+// chapters 07 and 13.
+var steps = []struct {
+	name string
+	look func(context.Context, Target) observation
+}{
+	{"units", lookAtUnits},
+	{"componentstatuses", lookAtComponents},
+	{"health proxy", lookAtHealth},
+	{"kubelet RBAC", lookAtRBAC},
+	{"etcd members", lookAtEtcd},
+	{"encryption at rest", lookAtEncryption},
+	{"version", lookAtVersion},
+}
+
+// Run goes through all steps at once, hands each Result to told in the lab's
+// order as soon as it is there, and returns all of them. When ctx ends, steps end
+// early, but not before they have removed what they made.
+func Run(ctx context.Context, t Target, told func(Result)) []Result {
+	pending := make([]chan Result, len(steps))
+	for i, s := range steps {
+		pending[i] = make(chan Result, 1)
+		go func() {
+			ctx, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
+			begun := time.Now()
+			o := s.look(ctx, t)
+			pending[i] <- o.result(s.name, time.Since(begun))
+		}()
+	}
+	var results []Result
+	for _, p := range pending {
+		r := <-p
+		told(r)
+		results = append(results, r)
+	}
+	return results
+}
+
+func (o observation) result(step string, took time.Duration) Result {
+	r := Result{
+		Step: step, Outcome: Passed, Skipped: o.skipped, Seconds: took.Seconds(),
+		Output: append([]string{}, o.output...), Findings: append([]Finding{}, o.findings...), // never null in JSON
+	}
+	switch {
+	case len(o.findings) > 0:
+		r.Outcome = Failed
+	case o.skipped != "":
+		r.Outcome = Skipped
+	}
+	return r
+}
+
+// Count returns how many results have an outcome.
+func Count(results []Result, o Outcome) int {
+	n := 0
+	for _, r := range results {
+		if r.Outcome == o {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verify
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/version"
+)
+
+// ParseAddress reads an address as people write it, host or host:port, and
+// returns it with a port.
+func ParseAddress(s, defaultPort string) (string, error) {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		host, port = strings.Trim(s, "[]"), defaultPort
+	}
+	n, portErr := strconv.Atoi(port)
+	if host == "" || strings.ContainsAny(host, "/[]@ ") || strings.Contains(host, ":") && net.ParseIP(host) == nil || portErr != nil || n < 1 || n > 65535 {
+		return "", fmt.Errorf("%q: want the load balancer's name or address, with :port if it is not %s, and without https://", s, defaultPort)
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// lookAtVersion is the lab's `curl --cacert ca.pem https://…:6443/version`,
+// through the load balancer when there is one.
+func lookAtVersion(ctx context.Context, t Target) observation {
+	pem, err := os.ReadFile(t.CA)
+	if err != nil {
+		return failed(oneLine(err), "correct --kube-apiserver-arg client-ca-file")
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return failed(t.CA+" holds no certificate", "correct --kube-apiserver-arg client-ca-file")
+	}
+	here := ""
+	a, bad := newAPI(t.Kubeconfig)
+	if bad == nil {
+		here = a.server
+	}
+	if t.LoadBalancer == "" {
+		if bad != nil {
+			return observation{findings: []Finding{*bad}}
+		}
+		return a.version(ctx, roots)
+	}
+	return versionThrough(ctx, "https://"+t.LoadBalancer, here, roots, t.CA)
+}
+
+// version wants /version as everybody sees it, past any load balancer.
+func (a *api) version(ctx context.Context, roots *x509.CertPool) observation {
+	got, raw, err := getVersion(ctx, a.server, roots)
+	var wrong statusError
+	switch {
+	case errors.As(err, &wrong):
+		return failed(a.server+"/version answers "+wrong.Error(), nextForStatus(int(wrong)))
+	case err != nil:
+		return a.unanswered(err)
+	case got.GitVersion == "":
+		return failed(a.server+"/version does not answer as an apiserver does", "correct the server in "+a.kubeconfig)
+	}
+	return observation{output: append(lines(raw), "asked at "+a.server+"; --address LB asks through the load balancer")}
+}
+
+func lines(s string) []string { return strings.Split(strings.TrimSpace(s), "\n") }
+
+// versionThrough wants /version of server, which leads to the apiserver at here
+// too, unless that is empty.
+func versionThrough(ctx context.Context, server, here string, roots *x509.CertPool, ca string) observation {
+	got, raw, err := getVersion(ctx, server, roots)
+	var wrong statusError
+	switch {
+	case errors.As(err, &wrong):
+		return failed(server+"/version answers "+wrong.Error(), nextForStatus(int(wrong)))
+	case err != nil:
+		kind, words := diagnose(err)
+		return failed(server+" "+words, nextForBalancer(kind, server, ca))
+	case got.GitVersion == "":
+		return failed(server+"/version does not answer as an apiserver does", "see whether the load balancer leads to port 6443 of the controllers")
+	}
+	o := observation{output: lines(raw)}
+	if here == "" {
+		return o
+	}
+	// When the apiserver here does not answer, other steps say so.
+	if own, _, err := getVersion(ctx, here, roots); err == nil && own.GitVersion != got.GitVersion {
+		o.find(fmt.Sprintf("%s serves %s, and the apiserver here %s", server, got.GitVersion, own.GitVersion),
+			"see which instances the load balancer sends to: those of another cluster, or of an update that is not complete?")
+	}
+	return o
+}
+
+// statusError is an HTTP status other than 200.
+type statusError int
+
+func (s statusError) Error() string { return fmt.Sprintf("%d %s", int(s), http.StatusText(int(s))) }
+
+func getVersion(ctx context.Context, server string, roots *x509.CertPool) (v version.Info, raw string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server+"/version", http.NoBody)
+	if err != nil {
+		return v, "", err
+	}
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return v, "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return v, "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return v, "", statusError(resp.StatusCode)
+	}
+	// What is no version has no GitVersion, whatever it is.
+	_ = json.Unmarshal(body, &v)
+	return v, string(body), nil
+}
