@@ -23,9 +23,8 @@ const manifestsDir = "/etc/kubernetes/manifests.d"
 
 // components lists what the plan runs, with what each needs. held is why health
 // checks are answered with no, or returns "".
-func (p *Plan) components(i *isolation, held func() string) []supervisor.Component {
+func (p *Plan) components(i *isolation, apiServer *apiserver.Server, held func() string) []supervisor.Component {
 	var all []supervisor.Component
-	apiServer := apiserver.New(p.apiServer)
 	var apiServerNeeds []string
 	if p.Etcd != nil {
 		apiServerNeeds = []string{etcdName}

@@ -16,12 +16,13 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/instance"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/notify"
+	"github.com/khw-controller/khw-controller/pkg/server/apiserver"
 	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
 )
 
 // Run carries the plan out until ctx ends, telling n how it goes, and returns nil
 // after an orderly stop. It writes nothing before all checks have passed.
-func Run(ctx context.Context, p *Plan, n notify.Notifier) (err error) {
+func Run(ctx context.Context, p *Plan, n notify.Notifier, r Reloads) (err error) {
 	if err := p.applyProcessWide(); err != nil {
 		return err
 	}
@@ -45,7 +46,7 @@ func Run(ctx context.Context, p *Plan, n notify.Notifier) (err error) {
 	if err := p.generateMissing(); err != nil {
 		return err
 	}
-	return p.supervise(ctx, reporter, n)
+	return p.supervise(ctx, reporter, n, r)
 }
 
 // applyProcessWide sets what exists once per process: feature gates, logging,
@@ -97,14 +98,15 @@ func (p *Plan) enableCrashReports(lock *instance.Lock) (*crash.Reporter, error) 
 	return reporter, nil
 }
 
-func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter, n notify.Notifier) error {
+func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter, n notify.Notifier, r Reloads) error {
 	isolation := &isolation{reporter: reporter, restarts: map[string]bool{
 		string(lab.ControllerManager): true,
 		string(lab.Scheduler):         true,
 		bootstrapName:                 true,
 	}}
 	story := &story{notify: n}
-	s, err := supervisor.New(p.components(isolation, story.held)...)
+	apiServer := apiserver.New(p.apiServer)
+	s, err := supervisor.New(p.components(isolation, apiServer, story.held)...)
 	if err != nil {
 		return err
 	}
@@ -120,5 +122,10 @@ func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter, n notify
 		defer stop()
 		story.beginStop(p.Config.ShutdownDelay)
 	})
+	// Watched to the very end, when ctx has long been over.
+	alive, ended := context.WithCancel(context.Background())
+	defer ended()
+	go (&watchdog{interval: n.WatchdogInterval(), tell: n.Alive, statuses: s.Statuses, ping: apiServer.Alive}).run(alive)
+	go newReloader(p, r.Plan).serve(ctx, r.Asked, story.reloading)
 	return s.Run(running)
 }
