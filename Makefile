@@ -37,6 +37,25 @@ stock: ## Build the stock daemons from the same modules, for comparison and test
 	$(call gobuild,,) -o bin/stock/ k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kube-scheduler
 	go build -ldflags '-s -w -buildid=' -o bin/stock/etcd go.etcd.io/etcd/server/v3
 
+# A commit further is a version further, on the same Kubernetes.
+PACKAGE_VERSION ?= $(KUBERNETES:v%=%)+khw$(or $(shell git rev-list --count HEAD 2>/dev/null),0)
+ARCHES ?= amd64 arm64
+DIST   ?= dist
+
+.PHONY: packages
+packages: build ## Build deb, rpm, tar.gz and SBOMs in dist/ (ARCHES="amd64 arm64")
+	rm -rf $(DIST)
+	for arch in $(ARCHES); do \
+	  binary=bin/khw-controller; \
+	  if [ $$arch != $$(go env GOHOSTARCH) ]; then \
+	    binary=bin/linux-$$arch/khw-controller; \
+	    GOARCH=$$arch $(call gobuild,$(SUFFIX),$(COMMIT)) -o $$binary ./cmd/khw-controller; \
+	  fi; \
+	  SOURCE_DATE_EPOCH=$(EPOCH) hack/package $(PACKAGE_VERSION) $$arch $$binary $(DIST); \
+	done
+	cd $(DIST) && sha256sum * >SHA256SUMS
+	hack/lint-packages $(DIST)
+
 .PHONY: run
 run: build ## Run a control plane as an ordinary user, everything below ./.run
 	bin/khw-controller run --root .run --healthz-bind-address 127.0.0.1:8080
@@ -50,8 +69,7 @@ lint: ## Vet, format and lint
 	hack/lint
 
 .PHONY: e2e
-e2e: build stock ## Run the scenarios in test/e2e against real processes (SCENARIO=name for one)
-	hack/install-test-deps
+e2e: build stock packages ## Run the scenarios in test/e2e against real processes (SCENARIO=name for one)
 	go test -count=1 -p 1 -timeout 40m ./test/e2e/$(or $(SCENARIO),...)
 
 .PHONY: bench
@@ -69,8 +87,8 @@ fuzz: ## Run every fuzz target for FUZZTIME (20s) each
 
 .PHONY: docs
 docs: ## Print the reference pages in docs/ anew
-	go run ./hack/gendocs docs
+	go run ./hack/gendocs .
 
 .PHONY: clean
 clean: ## Remove what was built and what `make run` left
-	rm -rf bin .run
+	rm -rf bin dist .run

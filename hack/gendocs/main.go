@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command gendocs prints the reference pages from the definitions that the
-// program itself reads. Usage: gendocs DIRECTORY
+// Command gendocs prints the reference pages, and the config file that the
+// packages install, from the definitions that the program itself reads.
+// Usage: gendocs DIRECTORY, that of the repository.
 package main
 
 import (
@@ -31,14 +32,21 @@ func main() {
 	}
 }
 
-// render returns each page by its file name.
+// render returns each page by its path in the repository.
 func render() (map[string][]byte, error) {
-	var flags, configuration bytes.Buffer
+	var flags, configuration, example bytes.Buffer
 	if err := lab.WriteMarkdown(&flags); err != nil {
 		return nil, err
 	}
 	if err := config.WriteMarkdown(&configuration); err != nil {
 		return nil, err
 	}
-	return map[string][]byte{"flags.md": flags.Bytes(), "configuration.md": configuration.Bytes()}, nil
+	if err := config.WriteExample(&example); err != nil {
+		return nil, err
+	}
+	return map[string][]byte{
+		"docs/flags.md":                 flags.Bytes(),
+		"docs/configuration.md":         configuration.Bytes(),
+		"packaging/khw-controller.yaml": example.Bytes(),
+	}, nil
 }

@@ -15,12 +15,12 @@ func TestPagesAreCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range pages {
-		got, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
+		got, err := os.ReadFile(filepath.Join("..", "..", name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("docs/%s is not what the program says; run `make docs`", name)
+			t.Errorf("%s is not what the program says; run `make docs`", name)
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 	"github.com/khw-controller/khw-controller/pkg/cmd/flags"
 	"github.com/khw-controller/khw-controller/pkg/cmd/kubectl"
+	"github.com/khw-controller/khw-controller/pkg/cmd/man"
 	"github.com/khw-controller/khw-controller/pkg/cmd/run"
 	"github.com/khw-controller/khw-controller/pkg/cmd/status"
 	"github.com/khw-controller/khw-controller/pkg/cmd/verify"
@@ -100,6 +101,7 @@ or kubectl, it is that program and takes the lab's command lines.`,
 		verify.New(),
 		kubectl.New(),
 		version.New(),
+		man.New(),
 	)
 	return root
 }

@@ -41,6 +41,9 @@ type Config struct {
 	Args map[lab.Component][]lab.Override
 	// EtcdArgs are the flags for the embedded etcd.
 	EtcdArgs []lab.Override
+
+	// given is what each key was set to, for Changed.
+	given map[string][]string
 }
 
 // Path returns a path of the lab below the root.

@@ -90,7 +90,7 @@ func TestTheFileIsStrict(t *testing.T) {
 		"a map for a list":    {"etcd-servers:\n  a: b\n", []string{":2:", "etcd-servers has to be a list"}},
 		"a list in a list":    {"etcd-arg:\n  - [a]\n", []string{":2:", "each item of etcd-arg"}},
 		"no map":              {"- a\n", []string{":1:", "key: value"}},
-		"no duration":         {"shutdown-delay: 10\n", []string{"shutdown-delay", "write it like 10s"}},
+		"no duration":         {"v: 2\nshutdown-delay: 10\n", []string{":2: shutdown-delay", "write it like 10s"}},
 		"no YAML":             {"a: [\n", []string{"khw-controller.yaml"}},
 	}
 	for name, test := range tests {

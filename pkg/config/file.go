@@ -43,12 +43,12 @@ func (f *Flags) Load(root string) (*Config, error) {
 			continue
 		}
 		if err := a.apply(c); err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", path, a.key.Name, err)
+			return nil, err
 		}
 	}
 	for _, a := range f.given {
 		if err := a.apply(c); err != nil {
-			return nil, fmt.Errorf("--%s: %w", a.key.Name, err)
+			return nil, err
 		}
 	}
 	return c, nil
@@ -84,7 +84,7 @@ func parse(path string, data []byte) ([]assignment, error) {
 			return nil, err
 		}
 		for _, v := range values {
-			out = append(out, assignment{key: k, source: path, value: v})
+			out = append(out, assignment{key: k, source: path, value: v, at: fmt.Sprintf("%s:%d: %s", path, name.Line, k.Name)})
 		}
 	}
 	return out, nil

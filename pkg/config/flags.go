@@ -3,6 +3,7 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -19,9 +20,17 @@ type assignment struct {
 	key    Key
 	source string
 	value  string
+	// at is where it was made, for errors: a flag, or a line of the file.
+	at string
 }
 
-func (a assignment) apply(c *Config) error { return a.key.set(c, a.source, a.value) }
+func (a assignment) apply(c *Config) error {
+	if err := a.key.set(c, a.source, a.value); err != nil {
+		return fmt.Errorf("%s: %w", a.at, err)
+	}
+	c.remember(a)
+	return nil
+}
 
 // AddTo registers every key, and --config, with fs.
 func (f *Flags) AddTo(fs *pflag.FlagSet) {
@@ -46,7 +55,7 @@ type flagValue struct {
 }
 
 func (v *flagValue) Set(s string) error {
-	v.flags.given = append(v.flags.given, assignment{key: v.key, source: FromFlag, value: s})
+	v.flags.given = append(v.flags.given, assignment{key: v.key, source: FromFlag, value: s, at: "--" + v.key.Name})
 	return nil
 }
 

@@ -19,18 +19,37 @@ const socketVariable = "NOTIFY_SOCKET"
 
 // Notifier sends to one service manager. The zero value sends nothing.
 type Notifier struct {
-	socket string
+	socket   string
+	watchdog time.Duration
 }
 
 // Take returns the Notifier for the socket in the environment, and takes it out
 // of there: k8s.io/apiserver sends a READY=1 of its own when its port is open
 // (pkg/server/genericapiserver.go), which is long before the service is ready,
 // and unsets the variable for everybody.
+//
+// The watchdog's variables go with it: what they ask of this process they do not
+// ask of its children.
 func Take() Notifier {
 	n := Notifier{socket: os.Getenv(socketVariable)}
 	_ = os.Unsetenv(socketVariable) // fails for malformed names only
+	// An interval that systemd would not write is none.
+	n.watchdog, _ = daemon.SdWatchdogEnabled(true)
 	return n
 }
+
+// Managed says whether a service manager is there to be told.
+func (n Notifier) Managed() bool { return n.socket != "" }
+
+// WatchdogInterval is how long the service manager waits for Alive before it
+// ends the service; 0 is for ever.
+func (n Notifier) WatchdogInterval() time.Duration { return n.watchdog }
+
+// Alive says to the service manager's watchdog that the service works.
+func (n Notifier) Alive() { n.send(daemon.SdNotifyWatchdog) }
+
+// Reloading says that the configuration is being read again. Ready ends it.
+func (n Notifier) Reloading() { n.send(daemon.SdNotifyReloading, daemon.SdNotifyMonotonicUsec()) }
 
 // Ready says that the service is up, and how it is.
 func (n Notifier) Ready(status string) { n.send(daemon.SdNotifyReady, statusLine(status)) }

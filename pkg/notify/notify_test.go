@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -46,11 +48,48 @@ func TestEveryMessage(t *testing.T) {
 		"READY=1\nSTATUS=up":            func() { n.Ready("up") },
 		"STOPPING=1\nSTATUS=down":       func() { n.Stopping("down") },
 		"EXTEND_TIMEOUT_USEC=30000000":  func() { n.ExtendTimeout(30 * time.Second) },
+		"WATCHDOG=1":                    n.Alive,
 	} {
 		send()
 		if got := receive(); got != want {
 			t.Errorf("sent %q, want %q", got, want)
 		}
+	}
+}
+
+func TestReloadingSaysSinceWhen(t *testing.T) {
+	receive, path := manager(t)
+	t.Setenv(socketVariable, path)
+	Take().Reloading()
+	if got := receive(); !regexp.MustCompile(`^RELOADING=1\nMONOTONIC_USEC=[1-9][0-9]*\s*$`).MatchString(got) {
+		t.Errorf("sent %q", got)
+	}
+}
+
+func TestWatchdogOfThisProcessOnly(t *testing.T) {
+	for name, test := range map[string]struct {
+		usec, pid string
+		want      time.Duration
+	}{
+		"this process's":    {"30000000", strconv.Itoa(os.Getpid()), 30 * time.Second},
+		"for any process":   {"5000000", "", 5 * time.Second},
+		"another process's": {"30000000", "1", 0},
+		"none":              {"", "", 0},
+		"not an interval":   {"soon", "", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("WATCHDOG_USEC", test.usec)
+			t.Setenv("WATCHDOG_PID", test.pid)
+			if test.pid == "" {
+				os.Unsetenv("WATCHDOG_PID")
+			}
+			if got := Take().WatchdogInterval(); got != test.want {
+				t.Errorf("the interval is %s, want %s", got, test.want)
+			}
+			if v, left := os.LookupEnv("WATCHDOG_USEC"); left {
+				t.Errorf("WATCHDOG_USEC=%s is left in the environment", v)
+			}
+		})
 	}
 }
 

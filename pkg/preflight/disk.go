@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,23 +21,20 @@ func checkDirs(in Input) []Finding {
 }
 
 func checkDir(d Dir) []Finding {
-	dir := d.Path
-	info, err := os.Stat(dir)
-	for errors.Is(err, os.ErrNotExist) && dir != filepath.Dir(dir) {
-		dir = filepath.Dir(dir)
-		info, err = os.Stat(dir)
-	}
-	switch {
-	case err != nil:
+	dir, err := nearest(d.Path)
+	if err != nil {
 		return failure(d.Path, "cannot be looked at: "+reason(err), "correct the path or its mode")
-	case !info.IsDir():
+	}
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return failure(d.Path, dir+" is not a directory", "move it away")
 	}
 	switch err := unix.Access(dir, unix.W_OK|unix.X_OK); {
+	case errors.Is(err, unix.EACCES):
+		return nil // checkAccess has said so
 	case errors.Is(err, unix.EROFS):
 		return failure(d.Path, "is on a file system that is mounted read-only", "mount it writable")
 	case err != nil:
-		return failure(d.Path, "cannot be written to by this user: "+err.Error(), "run as root, or give the user that directory")
+		return failure(d.Path, "cannot be written to: "+err.Error(), "correct the path")
 	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {

@@ -8,6 +8,7 @@ package preflight
 import (
 	"context"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -49,6 +50,8 @@ type Value struct{ Flag, Value string }
 // Dir is a directory that will be written to, and what will go there.
 type Dir struct {
 	Path string
+	// Flag moves it elsewhere; empty for one of the lab's own.
+	Flag string
 	// Need is the free space wanted, in bytes.
 	Need uint64
 }
@@ -90,15 +93,21 @@ type Input struct {
 	EtcdDataDir string
 	// Dirs will be written to.
 	Dirs []Dir
+	// Written are files that will be written to, there already or not.
+	Written []string
 }
 
 // Run makes every check, in a fixed order.
 func Run(ctx context.Context, in Input) []Finding {
+	all := checkAccess(in)
+	if len(all) > 0 {
+		// What cannot be read is not judged.
+		return append(all, checkElsewhere(in)...)
+	}
 	if held := checkLock(in); len(held) > 0 {
 		// Its ports are taken and its directories in use: one finding says it all.
 		return held
 	}
-	var all []Finding
 	if in.Generate {
 		all = append(all, checkGenerate(in)...)
 	} else if missing := checkRequired(in); len(missing) > 0 {
@@ -110,9 +119,12 @@ func Run(ctx context.Context, in Input) []Finding {
 		all = append(all, checkEncryption(in)...)
 		all = append(all, checkEtcd(ctx, in)...)
 	}
-	all = append(all, checkRanges(in)...)
-	all = append(all, checkPorts(in)...)
-	return append(all, checkDirs(in)...)
+	return append(all, checkElsewhere(in)...)
+}
+
+// checkElsewhere makes the checks that need none of the lab's files.
+func checkElsewhere(in Input) []Finding {
+	return slices.Concat(checkRanges(in), checkPorts(in), checkDirs(in))
 }
 
 func failure(subject, problem, fix string) []Finding {

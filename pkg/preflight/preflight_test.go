@@ -292,17 +292,3 @@ func TestEveryFindingIsReportedAtOnce(t *testing.T) {
 		t.Errorf("%d findings, want 4: %v", len(found), found)
 	}
 }
-
-func TestWhoHasAPort(t *testing.T) {
-	for owner, want := range map[string]string{
-		"":                     "stop what listens there",
-		"nginx (process 4711)": "stop it",
-		"systemd (process 1)":  "systemctl start khw-controller takes it over",
-		"systemd (process 17)": "stop it", // a user's, or a container's
-	} {
-		by, fix := explainOwner(owner)
-		if !strings.Contains(by, owner) || !strings.Contains(fix, want) {
-			t.Errorf("%s: %q, %q, want %q", owner, by, fix, want)
-		}
-	}
-}

@@ -55,6 +55,10 @@ func (p *Plan) checkInput() preflight.Input {
 		ServiceRanges:    []preflight.Value{p.value(api, "service-cluster-ip-range"), p.value(kcm, "service-cluster-ip-range")},
 		Ports:            p.ports(),
 		Dirs:             p.dirs(),
+		Written:          []string{p.lockPath(), p.Config.Path(crashFile)},
+	}
+	if log := p.auditLog(); log != "" {
+		in.Written = append(in.Written, log)
 	}
 	if p.Etcd != nil {
 		in.EtcdDataDir = p.Etcd.Dir
@@ -116,17 +120,23 @@ func (p *Plan) ports() []preflight.Value {
 }
 
 func (p *Plan) dirs() []preflight.Dir {
-	dirs := []preflight.Dir{
-		{Path: p.Config.Path(labDir), Need: otherNeeds},
-		{Path: filepath.Dir(p.Config.Path(crashFile)), Need: otherNeeds},
-	}
-	if log := lab.Get(p.Settings[lab.APIServer], "audit-log-path"); log != "" && log != "-" && filepath.Dir(log) != dirs[1].Path {
-		dirs = append(dirs, preflight.Dir{Path: filepath.Dir(log), Need: otherNeeds})
+	dirs := []preflight.Dir{{Path: p.Config.Path(labDir), Need: otherNeeds}}
+	if log := p.auditLog(); log != "" {
+		dirs = append(dirs, preflight.Dir{Path: filepath.Dir(log), Flag: argFlag(lab.APIServer, "audit-log-path"), Need: otherNeeds})
 	}
 	if p.Etcd != nil {
 		dirs = append(dirs, preflight.Dir{Path: p.Etcd.Dir, Need: etcdNeeds})
 	}
 	return dirs
+}
+
+// auditLog is the file that the audit log goes to, or empty.
+func (p *Plan) auditLog() string {
+	path := lab.Get(p.Settings[lab.APIServer], "audit-log-path")
+	if path == "-" {
+		return ""
+	}
+	return path
 }
 
 // firstServiceIP is the address at which pods reach the apiserver.

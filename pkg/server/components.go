@@ -21,9 +21,24 @@ const bootstrapName = "bootstrap"
 // manifestsDir is where manifests are that are applied with the lab's RBAC.
 const manifestsDir = "/etc/kubernetes/manifests.d"
 
+// parts are components that are asked for more than to run.
+type parts struct {
+	apiServer *apiserver.Server
+	bootstrap *bootstrap.Bootstrap
+}
+
+func (p *Plan) newParts() parts {
+	server := apiserver.New(p.apiServer)
+	return parts{server, bootstrap.New(bootstrap.Config{
+		Client:                   server.LoopbackClient,
+		KubeletClientCertificate: lab.Get(p.Settings[lab.APIServer], "kubelet-client-certificate"),
+		ManifestsDir:             p.Config.Path(manifestsDir),
+	})}
+}
+
 // components lists what the plan runs, with what each needs. held is why health
 // checks are answered with no, or returns "".
-func (p *Plan) components(apiServer *apiserver.Server, i *isolation, held func() string) []supervisor.Component {
+func (p *Plan) components(made parts, i *isolation, held func() string) []supervisor.Component {
 	var all []supervisor.Component
 	var apiServerNeeds []string
 	if p.Etcd != nil {
@@ -36,7 +51,7 @@ func (p *Plan) components(apiServer *apiserver.Server, i *isolation, held func()
 	all = append(all,
 		supervisor.Component{
 			Name: string(lab.APIServer), Critical: true, Needs: apiServerNeeds,
-			Runner: apiServer,
+			Runner: made.apiServer,
 		},
 		supervisor.Component{
 			Name: string(lab.ControllerManager), Needs: []string{string(lab.APIServer)},
@@ -48,11 +63,7 @@ func (p *Plan) components(apiServer *apiserver.Server, i *isolation, held func()
 		},
 		supervisor.Component{
 			Name: bootstrapName, Accessory: true, Needs: []string{string(lab.APIServer)},
-			Runner: supervisor.WithRestart(bootstrap.New(bootstrap.Config{
-				Client:                   apiServer.LoopbackClient,
-				KubeletClientCertificate: lab.Get(p.Settings[lab.APIServer], "kubelet-client-certificate"),
-				ManifestsDir:             p.Config.Path(manifestsDir),
-			}), supervisor.DefaultBackoff),
+			Runner: supervisor.WithRestart(made.bootstrap, supervisor.DefaultBackoff),
 		},
 	)
 	if p.Config.HealthzBindAddress != "" {

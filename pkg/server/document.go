@@ -8,22 +8,39 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inMemory makes a file that exists in memory only, for components that insist
-// on reading a file: nothing is left behind and nothing needs a writable
-// directory. It returns the path, which is good for as long as the process
-// lives.
-func inMemory(name string, data []byte) (path string, err error) {
-	// The descriptor stays open on purpose, and out of reach of a finalizer.
+// document is a file that exists in memory only, for components that insist on
+// reading a file: nothing is left behind and nothing needs a writable directory.
+type document struct {
+	// fd stays open on purpose, and out of reach of a finalizer.
+	fd int
+}
+
+func inMemory(name string, data []byte) (document, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {
-		return "", fmt.Errorf("making %s in memory: %w", name, err)
+		return document{}, fmt.Errorf("making %s in memory: %w", name, err)
 	}
+	d := document{fd}
 	for len(data) > 0 {
 		n, err := unix.Write(fd, data)
 		if err != nil {
-			return "", fmt.Errorf("making %s in memory: %w", name, err)
+			d.close()
+			return document{}, fmt.Errorf("making %s in memory: %w", name, err)
 		}
 		data = data[n:]
 	}
-	return fmt.Sprintf("/proc/self/fd/%d", fd), nil
+	return d, nil
+}
+
+// path is where the document is read, until it is closed.
+func (d document) path() string { return fmt.Sprintf("/proc/self/fd/%d", d.fd) }
+
+func (d document) close() { _ = unix.Close(d.fd) }
+
+// discard gives back what a plan that is not carried out holds.
+func (p *Plan) discard() {
+	for _, d := range p.documents {
+		d.close()
+	}
+	p.documents = nil
 }

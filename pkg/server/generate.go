@@ -19,7 +19,7 @@ const AdminKubeconfig = labDir + "/admin.kubeconfig"
 
 // Files of our own, below the root.
 const (
-	crashFile = "/var/log/khw-controller.crash"
+	crashFile = labDir + "/khw-controller.crash"
 	lockFile  = labDir + "/khw-controller.lock"
 )
 
@@ -37,12 +37,15 @@ func (p *Plan) fresh() bool {
 }
 
 // generateMissing makes the lab's files where there are none, and the
-// directories that components expect.
+// directories that components expect, and keeps a list of what was made.
 func (p *Plan) generateMissing() error {
-	if path := lab.Get(p.Settings[lab.APIServer], "audit-log-path"); path != "" && path != "-" {
+	if path := p.auditLog(); path != "" {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return fmt.Errorf("--audit-log-path: %w", err)
 		}
+	}
+	if err := p.claimEtcdData(); err != nil {
+		return fmt.Errorf("recording what is made: %w", err)
 	}
 	if !p.fresh() {
 		return nil
@@ -58,6 +61,13 @@ func (p *Plan) generateMissing() error {
 		ServerPort:       p.apiServer.SecureServing.BindPort,
 	}); err != nil {
 		return fmt.Errorf("making the lab's certificates, kubeconfigs and encryption configuration: %w", err)
+	}
+	made, err := checksums(append(p.Files.Required(), p.Files.AdminKubeconfig))
+	if err == nil {
+		err = p.recordMade(made)
+	}
+	if err != nil {
+		return fmt.Errorf("recording what was made: %w", err)
 	}
 	klog.InfoS("Made a certificate authority, certificates, kubeconfigs and an encryption key", "dir", filepath.Dir(p.Files.CA))
 	klog.InfoS("To use this control plane: export KUBECONFIG", "KUBECONFIG", p.Files.AdminKubeconfig)

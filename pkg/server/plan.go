@@ -42,6 +42,7 @@ type Plan struct {
 	apiServer         *apiserver.Options
 	controllerManager *controllermanager.Options
 	scheduler         *scheduler.Options
+	documents         []document // that options refer to
 }
 
 // labDir is where the lab keeps its files.

@@ -17,13 +17,12 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/instance"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/notify"
-	"github.com/khw-controller/khw-controller/pkg/server/apiserver"
 	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
 )
 
 // Run carries the plan out until ctx ends, telling n how it goes, and returns nil
 // after an orderly stop. It writes nothing before all checks have passed.
-func Run(ctx context.Context, p *Plan, n notify.Notifier) (err error) {
+func Run(ctx context.Context, p *Plan, n notify.Notifier, r Reloads) (err error) {
 	if err := p.applyProcessWide(); err != nil {
 		return err
 	}
@@ -47,7 +46,7 @@ func Run(ctx context.Context, p *Plan, n notify.Notifier) (err error) {
 	if err := p.generateMissing(); err != nil {
 		return err
 	}
-	return p.supervise(ctx, reporter, n)
+	return p.supervise(ctx, reporter, n, r)
 }
 
 // applyProcessWide sets what exists once per process: feature gates, logging,
@@ -100,15 +99,15 @@ func (p *Plan) enableCrashReports(lock *instance.Lock) (*crash.Reporter, error) 
 	return reporter, nil
 }
 
-func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter, n notify.Notifier) error {
+func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter, n notify.Notifier, r Reloads) error {
 	isolation := &isolation{reporter: reporter, restarts: map[string]bool{
 		string(lab.ControllerManager): true,
 		string(lab.Scheduler):         true,
 		bootstrapName:                 true,
 	}}
 	story := &story{notify: n}
-	apiServer := apiserver.New(p.apiServer)
-	s, err := supervisor.New(p.components(apiServer, isolation, story.held)...)
+	parts := p.newParts()
+	s, err := supervisor.New(p.components(parts, isolation, story.held)...)
 	if err != nil {
 		return err
 	}
@@ -117,7 +116,7 @@ func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter, n notify
 	story.statuses = s.Statuses()
 	s.Subscribe(logEvents)
 	s.Subscribe(story.onEvent)
-	observer, err := newObserver(p, s, apiServer, story)
+	observer, err := newObserver(p, s, parts.apiServer, story)
 	if err != nil {
 		return err
 	}
@@ -129,5 +128,10 @@ func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter, n notify
 		defer stop()
 		story.beginStop(p.Config.ShutdownDelay)
 	})
+	// Watched to the very end, when ctx has long been over.
+	alive, ended := context.WithCancel(context.Background())
+	defer ended()
+	go (&watchdog{interval: n.WatchdogInterval(), tell: n.Alive, statuses: s.Statuses, ping: parts.apiServer.Alive}).run(alive)
+	go newReloader(p, r.Plan, parts.bootstrap.Reapply).serve(ctx, r.Asked, story.reloading)
 	return s.Run(running)
 }

@@ -46,11 +46,12 @@ func (p *Plan) schedulerArgv() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.documents = append(p.documents, inForce)
 	var argv []string
 	for _, s := range settings {
 		switch {
 		case s.Name == "config":
-			s.Value = inForce
+			s.Value = inForce.path()
 		case slices.Contains(schedulerClient, s.Name):
 			continue
 		}
@@ -113,12 +114,12 @@ func TranslateSchedulerConfig(argv []string) (out, notices []string, err error) 
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", a.Value, err)
 		}
-		path, err := inMemory("kube-scheduler.yaml", converted)
+		today, err := inMemory("kube-scheduler.yaml", converted)
 		if err != nil {
 			return nil, nil, err
 		}
 		notices = append(notices, more...)
-		out = append(out, "--config="+path)
+		out = append(out, "--config="+today.path())
 	}
 	return out, notices, nil
 }

@@ -111,6 +111,24 @@ func (s *story) beginStop(delay time.Duration) {
 	}
 }
 
+// reloading tells the service manager about f, which reads the configuration
+// again. Before the service is ready and once it stops there is nothing to tell:
+// the word that ends a reload is the one that ends a start.
+func (s *story) reloading(f func()) {
+	s.mu.Lock()
+	tell := s.ready && !s.stopping
+	if tell {
+		s.notify.Reloading()
+	}
+	s.mu.Unlock()
+	f()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if tell && !s.stopping {
+		s.notify.Ready(s.summary())
+	}
+}
+
 // stopping is a summary once a stop has begun, whether any component has
 // noticed yet or not.
 func stopping(summary string) string {

@@ -6,6 +6,7 @@ package check
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -22,29 +23,38 @@ func New() *cobra.Command {
 		Use:   "check",
 		Short: "Say whether `run` would work here, and what to do if not",
 		Long: `Make every check that run makes before it starts anything, report all findings
-at once with their fixes, and change nothing. It takes the flags of run.
+at once with their fixes, and change nothing. It takes the flags of run. With
+--quiet it says only what stands in the way, for a service manager that starts
+run next.
 
 Exit codes: 0 when run would start, warnings or not; 1 when it would not; 2 for
 wrong usage.`,
 		Example: `  khw-controller check
-  khw-controller check --root ~/khw -o json`,
+  khw-controller check --root ~/khw -o json
+  khw-controller check --quiet && khw-controller run`,
 		Args: cli.NoArgs,
 	}
 	output := cli.AddOutput(cmd, "json")
+	quiet := cmd.Flags().BoolP("quiet", "q", false, "Leave out warnings, notices and the word that all is well.")
 	flags.AddTo(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		plan, err := cli.Plan(cmd, &flags)
 		if err != nil {
 			return err
 		}
-		findings := server.Check(cmd.Context(), plan)
-		if err := write(cmd.OutOrStdout(), output.String(), plan.Notices, findings); err != nil {
-			return err
+		notices, findings := plan.Notices, server.Check(cmd.Context(), plan)
+		refused := slices.ContainsFunc(findings, preflight.Finding.IsError)
+		if *quiet {
+			notices = nil
+			findings = slices.DeleteFunc(findings, func(f preflight.Finding) bool { return !f.IsError() })
 		}
-		for _, f := range findings {
-			if f.IsError() {
-				return cli.Exit{Code: 1}
+		if !*quiet || refused || output.String() == "json" {
+			if err := write(cmd.OutOrStdout(), output.String(), notices, findings); err != nil {
+				return err
 			}
+		}
+		if refused {
+			return cli.Exit{Code: 1}
 		}
 		return nil
 	}

@@ -5,6 +5,9 @@ package run
 
 import (
 	"errors"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +36,12 @@ configuration is there, they are made first. Where some are there and others
 are not, nothing is made and the missing ones are listed.
 
 A flag beats the config file, and the file beats the lab's value. Each flag
-below but --config and --root is a key of the file, without the dashes.`,
+below but --config and --root is a key of the file, without the dashes.
+
+Under a service manager, SIGHUP has the config file read again: the log's
+verbosity is taken over at once, the manifests in
+/etc/kubernetes/manifests.d are applied again, and one log line lists what else
+has changed and waits for a restart. An invalid file changes nothing.`,
 		Example: `  # On an empty machine, or on a controller prepared by lab chapters 04 to 07
   sudo khw-controller run
 
@@ -60,9 +68,21 @@ below but --config and --root is a key of the file, without the dashes.`,
 				return errors.New("systemd passed a socket for health checks, and --healthz-bind-address is empty; " +
 					"remove the setting, or systemctl disable --now khw-controller.socket")
 			}
-			return server.Run(cmd.Context(), plan, notifier)
+			again := func() (*server.Plan, error) { return cli.Plan(cmd, &flags) }
+			return server.Run(cmd.Context(), plan, notifier, server.Reloads{Asked: hangups(notifier), Plan: again})
 		},
 	}
 	flags.AddTo(cmd.Flags())
 	return cmd
+}
+
+// hangups returns the channel on which a service manager's SIGHUP arrives, the
+// wish for a reload. To a program in a terminal the signal says that the
+// terminal has gone; its effect is left as it is.
+func hangups(n notify.Notifier) <-chan os.Signal {
+	asked := make(chan os.Signal, 1)
+	if n.Managed() {
+		signal.Notify(asked, syscall.SIGHUP)
+	}
+	return asked
 }

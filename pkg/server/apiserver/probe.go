@@ -14,10 +14,10 @@ import (
 	restclient "k8s.io/client-go/rest"
 )
 
-// prober asks the server's own /readyz over its loopback connection.
+// prober asks the server how it is over its own loopback connection.
 type prober struct {
 	client *http.Client
-	url    string
+	host   string // with its scheme
 
 	mu sync.Mutex
 	// awaited is the check that failed last. It is asked alone until it passes:
@@ -30,7 +30,7 @@ func newProber(loopback *restclient.Config) (*prober, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &prober{client: client, url: loopback.Host + "/readyz"}, nil
+	return &prober{client: client, host: loopback.Host}, nil
 }
 
 // Ready returns nil once /readyz says ok.
@@ -45,6 +45,20 @@ func (s *Server) Ready(ctx context.Context) error {
 // Healthy returns nil while /readyz says ok.
 func (s *Server) Healthy(ctx context.Context) error { return s.Ready(ctx) }
 
+// Alive returns nil when the server answers at all. Nothing else is asked for:
+// neither etcd nor what the server knows about itself.
+func (s *Server) Alive(ctx context.Context) error {
+	p := s.prober.Load()
+	if p == nil {
+		return errNotServing
+	}
+	status, _, err := p.get(ctx, "/livez/ping")
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("/livez/ping answers %d", status)
+	}
+	return err
+}
+
 // maxAnswer bounds what is read of /readyz, in bytes; it lists its checks in
 // about 2 KiB.
 const maxAnswer = 64 << 10
@@ -53,14 +67,14 @@ func (p *prober) ask(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.awaited != "" {
-		if status, _, err := p.get(ctx, p.url+"/"+p.awaited); err != nil {
+		if status, _, err := p.get(ctx, "/readyz/"+p.awaited); err != nil {
 			return err
 		} else if status == http.StatusInternalServerError {
 			return notReady(p.awaited)
 		}
 		p.awaited = ""
 	}
-	status, body, err := p.get(ctx, p.url)
+	status, body, err := p.get(ctx, "/readyz")
 	switch {
 	case err != nil:
 		return err
@@ -76,14 +90,14 @@ func (p *prober) ask(ctx context.Context) error {
 }
 
 // get returns the answer to a GET; no answer is an error.
-func (p *prober) get(ctx context.Context, url string) (status int, body string, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func (p *prober) get(ctx context.Context, path string) (status int, body string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.host+path, nil)
 	if err != nil {
 		return 0, "", err
 	}
 	resp, err := p.client.Do(req)
 	if err != nil {
-		return 0, "", fmt.Errorf("/readyz did not answer: %w", err)
+		return 0, "", fmt.Errorf("%s did not answer: %w", path, err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))

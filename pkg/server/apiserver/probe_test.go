@@ -4,6 +4,7 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -40,7 +41,7 @@ func TestProbe(t *testing.T) {
 	server := &readyz{failed: []string{"etcd", "poststarthook/rbac/bootstrap-roles"}}
 	ts := httptest.NewServer(server)
 	defer ts.Close()
-	p := &prober{client: ts.Client(), url: ts.URL + "/readyz"}
+	p := &prober{client: ts.Client(), host: ts.URL}
 	for _, step := range []struct {
 		failed []string
 		want   string
@@ -65,12 +66,41 @@ func TestProbe(t *testing.T) {
 
 func TestProbeOfAnythingElse(t *testing.T) {
 	ts := httptest.NewServer(http.NotFoundHandler())
-	p := &prober{client: ts.Client(), url: ts.URL + "/readyz"}
+	p := &prober{client: ts.Client(), host: ts.URL}
 	if err := p.ask(context.Background()); err == nil || err.Error() != "/readyz answers 404" {
 		t.Errorf("a 404: %v", err)
 	}
 	ts.Close()
 	if err := p.ask(context.Background()); err == nil || !strings.Contains(err.Error(), "did not answer") {
+		t.Errorf("nobody there: %v", err)
+	}
+}
+
+func TestAliveAsksForAnAnswerOnly(t *testing.T) {
+	asked := make(chan string, 1)
+	status := http.StatusOK
+	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		asked <- req.URL.Path
+		w.WriteHeader(status)
+	}))
+	s := New(nil)
+	if err := s.Alive(context.Background()); !errors.Is(err, errNotServing) {
+		t.Errorf("before it serves: %v", err)
+	}
+	s.prober.Store(&prober{client: ts.Client(), host: ts.URL})
+	if err := s.Alive(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if path := <-asked; path != "/livez/ping" {
+		t.Errorf("asked for %s", path)
+	}
+	status = http.StatusTooManyRequests
+	if err := s.Alive(context.Background()); err == nil || !strings.Contains(err.Error(), "429") {
+		t.Errorf("a 429: %v", err)
+	}
+	<-asked
+	ts.Close()
+	if err := s.Alive(context.Background()); err == nil || !strings.Contains(err.Error(), "/livez/ping did not answer") {
 		t.Errorf("nobody there: %v", err)
 	}
 }

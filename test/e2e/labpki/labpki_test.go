@@ -25,7 +25,7 @@ import (
 func TestLabPKIWithThreeEtcdMembers(t *testing.T) {
 	e := harness.New(t)
 	c := e.Controller("controller", e.DefaultPorts())
-	prepare(c)
+	c.PrepareAsInTheLab()
 	etcd := e.StartEtcd(c.Lab(""), 3)
 	c.EtcdServers = etcd.URLs()
 	before := c.Tree(c.Lab(""))
@@ -53,6 +53,7 @@ func TestLabPKIWithThreeEtcdMembers(t *testing.T) {
 
 	after := c.Tree(c.Lab(""))
 	delete(after, "khw-controller.lock")
+	delete(after, "khw-controller.made")
 	before["."], after["."] = "", ""
 	if !maps.Equal(before, after) {
 		t.Errorf("the lab's files have changed:\nbefore %v\nafter  %v", before, after)

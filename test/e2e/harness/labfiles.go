@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package labpki
+package harness
 
 import (
 	"crypto/rand"
@@ -14,7 +14,6 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	"github.com/khw-controller/khw-controller/test/e2e/harness"
 	"github.com/khw-controller/khw-controller/test/e2e/harness/process"
 )
 
@@ -56,48 +55,48 @@ leaderElection:
   leaderElect: true
 `
 
-// prepare does what lab chapters 04 to 06, and chapter 08 for the scheduler's
-// file, have a person do: cfssl, kubeconfigs, the encryption key.
-func prepare(c *harness.Controller) {
+// PrepareAsInTheLab does what lab chapters 04 to 06, and chapter 08 for the
+// scheduler's file, have a person do: cfssl, kubeconfigs, the encryption key.
+func (c *Controller) PrepareAsInTheLab() {
 	c.Helper()
 	dir := c.Lab("")
 	c.Must(os.MkdirAll(dir, 0o755))
-	write(c, filepath.Join(dir, "ca-config.json"), labCAConfig)
-	write(c, filepath.Join(dir, "ca-csr.json"), fmt.Sprintf(labCSR, "Kubernetes", "Kubernetes", "CA"))
-	shell(c, dir, "cfssl gencert -initca ca-csr.json | cfssljson -bare ca")
+	c.labWrite(filepath.Join(dir, "ca-config.json"), labCAConfig)
+	c.labWrite(filepath.Join(dir, "ca-csr.json"), fmt.Sprintf(labCSR, "Kubernetes", "Kubernetes", "CA"))
+	c.labShell(dir, "cfssl gencert -initca ca-csr.json | cfssljson -bare ca")
 
 	host, err := process.HostAddress()
 	c.Must(err)
 	const unit = "Kubernetes The Hard Way"
 	hostnames := strings.Join([]string{"10.32.0.1", "10.240.0.10", "10.240.0.11", "10.240.0.12", host.String(), "127.0.0.1", "kubernetes.default"}, ",")
-	sign(c, "kubernetes", "Kubernetes", unit, "-hostname="+hostnames, "kubernetes")
-	sign(c, "service-accounts", "Kubernetes", unit, "", "service-account")
+	c.labSign("kubernetes", "Kubernetes", unit, "-hostname="+hostnames, "kubernetes")
+	c.labSign("service-accounts", "Kubernetes", unit, "", "service-account")
 	for name, identity := range map[string][2]string{
 		"kube-controller-manager": {"system:kube-controller-manager", "system:kube-controller-manager"},
 		"kube-scheduler":          {"system:kube-scheduler", "system:kube-scheduler"},
 		"admin":                   {"admin", "system:masters"},
 	} {
-		sign(c, identity[0], identity[1], unit, "", name)
-		kubeconfig(c, name, identity[0])
+		c.labSign(identity[0], identity[1], unit, "", name)
+		c.labKubeconfig(name, identity[0])
 	}
 	key := make([]byte, 32)
 	_, err = rand.Read(key)
 	c.Must(err)
-	write(c, filepath.Join(dir, "encryption-config.yaml"), fmt.Sprintf(labEncryptionConfig, base64.StdEncoding.EncodeToString(key)))
+	c.labWrite(filepath.Join(dir, "encryption-config.yaml"), fmt.Sprintf(labEncryptionConfig, base64.StdEncoding.EncodeToString(key)))
 	config := filepath.Join(c.Root, "etc/kubernetes/config")
 	c.Must(os.MkdirAll(config, 0o755))
-	write(c, filepath.Join(config, "kube-scheduler.yaml"), labSchedulerConfig)
+	c.labWrite(filepath.Join(config, "kube-scheduler.yaml"), labSchedulerConfig)
 }
 
-func sign(c *harness.Controller, commonName, organization, unit, option, name string) {
+func (c *Controller) labSign(commonName, organization, unit, option, name string) {
 	c.Helper()
-	write(c, c.Lab(name+"-csr.json"), fmt.Sprintf(labCSR, commonName, organization, unit))
-	shell(c, c.Lab(""), fmt.Sprintf("cfssl gencert -ca=ca.pem -ca-key=ca-key.pem -config=ca-config.json %s -profile=kubernetes %s-csr.json | cfssljson -bare %s",
+	c.labWrite(c.Lab(name+"-csr.json"), fmt.Sprintf(labCSR, commonName, organization, unit))
+	c.labShell(c.Lab(""), fmt.Sprintf("cfssl gencert -ca=ca.pem -ca-key=ca-key.pem -config=ca-config.json %s -profile=kubernetes %s-csr.json | cfssljson -bare %s",
 		option, name, name))
 }
 
-// kubeconfig is lab chapter 05's `kubectl config` with --embed-certs=true.
-func kubeconfig(c *harness.Controller, name, user string) {
+// labKubeconfig is lab chapter 05's `kubectl config` with --embed-certs=true.
+func (c *Controller) labKubeconfig(name, user string) {
 	c.Helper()
 	read := func(file string) []byte {
 		data, err := os.ReadFile(c.Lab(file))
@@ -114,12 +113,12 @@ func kubeconfig(c *harness.Controller, name, user string) {
 	c.Must(clientcmd.WriteToFile(*config, c.Lab(name+".kubeconfig")))
 }
 
-func write(c *harness.Controller, path, text string) {
+func (c *Controller) labWrite(path, text string) {
 	c.Helper()
 	c.Must(os.WriteFile(path, []byte(text), 0o600))
 }
 
-func shell(c *harness.Controller, dir, line string) {
+func (c *Controller) labShell(dir, line string) {
 	c.Helper()
 	if _, err := exec.LookPath("cfssljson"); err != nil {
 		c.Fatalf("%v; run hack/install-test-deps", err)

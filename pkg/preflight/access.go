@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package preflight
+
+import (
+	"errors"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// checkAccess sees whether this user may read and write all that has to be read
+// and written. The lab's files belong to root, while the packaged service is a
+// user of its own: one finding with one command names everything that the user
+// has to be given. What cannot be looked at for another reason is left to the
+// check of its content.
+func checkAccess(in Input) []Finding {
+	var denied, found = deniedFiles(in), []Finding(nil)
+	me := userName()
+	for _, d := range in.Dirs {
+		dir, err := nearest(d.Path)
+		switch {
+		case err != nil || !errors.Is(unix.Access(dir, unix.W_OK|unix.X_OK), unix.EACCES):
+		case d.Flag != "":
+			found = append(found, failure(d.Path, "cannot be written to by the user "+me, "point "+d.Flag+" to a directory that this user may write to")...)
+		case dir != d.Path:
+			found = append(found, failure(d.Path, "cannot be made by the user "+me, "make it: install -d -m 0700 -o "+me+" "+d.Path)...)
+		default:
+			denied = append(denied, d.Path)
+		}
+	}
+	if paths := outermost(denied); len(paths) > 0 {
+		found = append(found, failure(strings.Join(paths, ", "), "not open to the user "+me+", who has to read and write there",
+			"give them to this user: chown -R "+me+": "+strings.Join(paths, " "))...)
+	}
+	return found
+}
+
+// deniedFiles returns the files that exist and that this user may not read or,
+// where it has to, write.
+func deniedFiles(in Input) []string {
+	var denied []string
+	deny := func(path string, mode uint32) {
+		if path != "" && errors.Is(unix.Access(path, mode), unix.EACCES) {
+			denied = append(denied, path)
+		}
+	}
+	for _, f := range in.read() {
+		deny(f.Path, unix.R_OK)
+	}
+	for _, path := range in.Written {
+		deny(path, unix.R_OK|unix.W_OK)
+	}
+	if in.EtcdDataDir != "" {
+		deny(filepath.Join(in.EtcdDataDir, "member"), unix.R_OK|unix.W_OK|unix.X_OK)
+		deny(filepath.Join(in.EtcdDataDir, "member/snap/db"), unix.R_OK|unix.W_OK)
+	}
+	return denied
+}
+
+// read lists every file that is read.
+func (in Input) read() []File {
+	files := []File{in.ClientCA, in.EtcdCA, in.KubeletCA, in.RootCA, in.TokensKey, in.EncryptionConfig}
+	for _, p := range []Pair{in.Signing, in.Serving, in.KubeletClient, in.EtcdClient, in.ServiceAccount} {
+		files = append(files, p.Cert, p.Key)
+	}
+	return slices.Concat(files, in.Required, in.Kubeconfigs)
+}
+
+// outermost sorts paths and drops those that are below another, or there twice.
+func outermost(paths []string) []string {
+	slices.Sort(paths)
+	var out []string
+	for _, p := range paths {
+		inside := func(o string) bool { return p == o || strings.HasPrefix(p, o+"/") }
+		if !slices.ContainsFunc(out, inside) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// nearest returns a directory, or the nearest one above it that is there.
+func nearest(dir string) (string, error) {
+	_, err := os.Stat(dir)
+	for errors.Is(err, os.ErrNotExist) && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+		_, err = os.Stat(dir)
+	}
+	return dir, err
+}
+
+// userName names the user that this process runs as, by number where it has no
+// name.
+func userName() string {
+	id := strconv.Itoa(os.Geteuid())
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return id
+}

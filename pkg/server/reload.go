@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"k8s.io/component-base/logs"
+	logsapi "k8s.io/component-base/logs/api/v1"
+	"k8s.io/klog/v2"
+
+	"github.com/khw-controller/khw-controller/pkg/config"
+)
+
+// Reloads is how a running control plane is asked to read its configuration
+// again.
+type Reloads struct {
+	// Asked receives a value for each wish to do so.
+	Asked <-chan os.Signal
+	// Plan plans what the configuration asks for now.
+	Plan func() (*Plan, error)
+}
+
+// reloader takes over what can change while everything runs.
+type reloader struct {
+	running   *Plan
+	verbosity logsapi.VerbosityLevel // in force
+	plan      func() (*Plan, error)
+	reapply   func() // of the manifests
+}
+
+func newReloader(p *Plan, plan func() (*Plan, error), reapply func()) *reloader {
+	return &reloader{running: p, verbosity: p.apiServer.Logs.Verbosity, plan: plan, reapply: reapply}
+}
+
+// serve reloads whenever asked to, until ctx ends, and has around told to the
+// service manager.
+func (r *reloader) serve(ctx context.Context, asked <-chan os.Signal, around func(func())) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-asked:
+			around(r.reload)
+		}
+	}
+}
+
+// reload reads the configuration again, has the manifests applied again, and says
+// in one log line what became of the configuration. An invalid one changes
+// nothing.
+func (r *reloader) reload() {
+	next, err := r.plan()
+	if next != nil {
+		defer next.discard()
+	}
+	if err != nil {
+		klog.ErrorS(err, "The configuration is invalid; nothing has changed")
+		return
+	}
+	var applied []string
+	if v := next.apiServer.Logs.Verbosity; v != r.verbosity {
+		if _, err := logs.GlogSetter(strconv.Itoa(int(v))); err != nil {
+			klog.ErrorS(err, "The log's verbosity could not be set; nothing has changed")
+			return
+		}
+		r.verbosity = v
+		applied = append(applied, fmt.Sprintf("v=%d", v))
+	}
+	r.reapply()
+	kv := []any{"file", next.Config.File, "applied", orNothing(applied)}
+	if waiting := config.Changed(r.running.Config, next.Config); len(waiting) > 0 {
+		kv = append(kv, "needRestart", strings.Join(waiting, ", "))
+	}
+	klog.InfoS("Read the configuration again", kv...)
+}
+
+func orNothing(list []string) string {
+	if len(list) == 0 {
+		return "nothing"
+	}
+	return strings.Join(list, ", ")
+}

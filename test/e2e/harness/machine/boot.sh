@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+# Boots a container: boot.sh NAME IMAGE DIR NETWORK-NAMESPACE, in a mount namespace
+# of its own. Each container has control groups of its own, in which systemd can
+# manage its units without meeting another container's.
+set -eu
+name=$1 image=$2 dir=$3 netns=$4
+mkdir -p "$dir/upper" "$dir/work" "$dir/root"
+mount -t overlay overlay -o "lowerdir=$image,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
+while IFS=: read -r _ controllers group; do
+  case $controllers in
+    "") for top in /sys/fs/cgroup /sys/fs/cgroup/unified; do [ ! -e "$top/cgroup.procs" ] || break; done ;;
+    name=systemd) top=/sys/fs/cgroup/systemd ;;
+    *) continue ;;
+  esac
+  mkdir -p "$top/$group/$name"
+  echo $$ >"$top/$group/$name/cgroup.procs"
+  echo "$top/$group/$name" >>"$dir/cgroups"
+done <<GROUPS
+$(cat /proc/self/cgroup)
+GROUPS
+exec systemd-nspawn --quiet --boot --register=no --keep-unit --network-namespace-path="$netns" \
+  --directory="$dir/root" --machine="$name" --console=pipe --resolv-conf=off --timezone=off --link-journal=no </dev/null

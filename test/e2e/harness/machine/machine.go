@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/khw-controller/khw-controller/test/e2e/harness"
+	"github.com/khw-controller/khw-controller/test/e2e/harness/process"
+)
+
+//go:embed boot.sh
+var boot string
+
+// Machine is one booted Debian.
+type Machine struct {
+	*harness.Env
+	// Name is its host name.
+	Name string
+	// Address is where the network reaches it.
+	Address string
+
+	container *process.Process
+}
+
+// Boot starts a machine with an address on the network and waits until it is up.
+func (n *Network) Boot(name, address string) *Machine {
+	n.Helper()
+	image, err := image()
+	n.Must(err)
+	m := &Machine{Env: n.Env, Name: name, Address: address}
+	holder := hold(n.Env, name)
+	n.join(holder, address)
+	dir := n.Path("machine-" + name)
+	n.Must(os.Mkdir(dir, 0o755))
+	n.Cleanup(func() { m.removeControlGroups(dir) })
+	m.container = n.Start(name, process.Spec{
+		Path: "/usr/bin/unshare",
+		Args: []string{"--mount", "--propagation", "slave", "/bin/sh", "-c", boot, "boot.sh", name, image, dir, namespace(holder)},
+	})
+	m.awaitUp(0)
+	n.Cleanup(func() {
+		if n.Failed() {
+			out, _ := m.command(context.Background(), "journalctl", "--no-pager", "-n", "60", "-o", "short-precise").CombinedOutput()
+			n.Logf("the end of the journal of %s:\n%s", m.Name, out)
+		}
+	})
+	return m
+}
+
+// removeControlGroups removes what boot.sh has made, once the container is dead.
+func (m *Machine) removeControlGroups(dir string) {
+	groups, err := os.ReadFile(filepath.Join(dir, "cgroups"))
+	if err != nil {
+		return // it was never started
+	}
+	// The test's own context is over by now.
+	ctx, cancel := context.WithTimeout(context.Background(), harness.Patience)
+	defer cancel()
+	for _, group := range strings.Fields(string(groups)) {
+		if err := process.WaitFor(ctx, time.Second, "the control group "+group+" to be empty", func(ctx context.Context) error {
+			return exec.CommandContext(ctx, "find", group, "-depth", "-type", "d", "-delete").Run()
+		}); err != nil {
+			m.Error(err)
+		}
+	}
+}
+
+// leader returns the id of the container's first process on this machine.
+func (m *Machine) leader() (int, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", m.container.PID(), m.container.PID()))
+	if err != nil {
+		return 0, err
+	}
+	pid := 0
+	if _, err := fmt.Sscan(string(data), &pid); err != nil {
+		return 0, errors.New("the container has no process yet")
+	}
+	return pid, nil
+}
+
+// awaitUp waits until systemd has started everything, in a container whose first
+// process is not before.
+func (m *Machine) awaitUp(before int) {
+	m.Helper()
+	m.WithinAlive(m.container, harness.Patience, m.Name+" to be up", func(ctx context.Context) error {
+		if pid, err := m.leader(); err != nil || pid == before {
+			return errors.Join(err, errors.New("it has not booted"))
+		}
+		out, err := m.command(ctx, "systemctl", "is-system-running").Output()
+		if state := strings.TrimSpace(string(out)); state != "running" && state != "degraded" {
+			return fmt.Errorf("systemd is %q: %w", state, err)
+		}
+		return nil
+	})
+}
+
+// command is a command to be run as root in the machine.
+func (m *Machine) command(ctx context.Context, args ...string) *exec.Cmd {
+	pid, err := m.leader()
+	if err != nil {
+		pid = 0 // which nsenter refuses
+	}
+	return exec.CommandContext(ctx, "nsenter", append([]string{
+		"--target", fmt.Sprint(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--wd=/",
+		"/usr/bin/env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
+	}, args...)...)
+}
+
+// Try runs a command as root and returns both its outputs, with an error when it
+// fails.
+func (m *Machine) Try(args ...string) (string, error) {
+	out, err := m.command(m.Context(), args...).CombinedOutput()
+	return string(out), err
+}
+
+// Do runs a command that has to succeed and returns both its outputs.
+func (m *Machine) Do(args ...string) string {
+	m.Helper()
+	out, err := m.Try(args...)
+	if err != nil {
+		m.Fatalf("%s: %s: %v\n%s", m.Name, strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// Sh runs a line of shell that has to succeed and returns both its outputs.
+func (m *Machine) Sh(line string) string {
+	m.Helper()
+	return m.Do("/bin/sh", "-ec", line)
+}
+
+// Copy copies a file of this machine's into it.
+func (m *Machine) Copy(from, to string) {
+	m.Helper()
+	f, err := os.Open(from)
+	m.Must(err)
+	defer f.Close()
+	cmd := m.command(m.Context(), "/bin/sh", "-ec", `mkdir -p "${1%/*}"; cat >"$1"`, "copy", to)
+	cmd.Stdin = f
+	if out, err := cmd.CombinedOutput(); err != nil {
+		m.Fatalf("%s: copying to %s: %v: %s", m.Name, to, err, out)
+	}
+}
+
+// Write writes a file in it.
+func (m *Machine) Write(path, content string) {
+	m.Helper()
+	from := m.Path(fmt.Sprintf("%s-%d", m.Name, time.Now().UnixNano()))
+	m.Must(os.WriteFile(from, []byte(content), 0o644))
+	m.Copy(from, path)
+}
+
+// Reboot reboots it and waits until it is up again.
+func (m *Machine) Reboot() {
+	m.Helper()
+	before, err := m.leader()
+	m.Must(err)
+	m.Do("systemctl", "reboot")
+	m.awaitUp(before)
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"fmt"
+	"path/filepath"
+	"runtime"
+)
+
+// Package returns the package under test in a format, deb or rpm, for this
+// machine's architecture; a missing one fails the test.
+func (e *Env) Package(format string) string {
+	e.Helper()
+	root, err := repository()
+	e.Must(err)
+	pattern := filepath.Join(root, "dist", fmt.Sprintf("khw-controller_*_linux_%s.%s", runtime.GOARCH, format))
+	found, err := filepath.Glob(pattern)
+	e.Must(err)
+	if len(found) != 1 {
+		e.Fatalf("%d packages are %s, want 1; run make packages", len(found), pattern)
+	}
+	return found[0]
+}
