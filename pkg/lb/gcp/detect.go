@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gcp
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/khw-controller/khw-controller/pkg/address"
+)
+
+// Place is where a machine of Compute Engine is.
+type Place struct {
+	Project string
+	Region  string
+}
+
+// Detect asks the metadata service of the machine that this runs on. Its error
+// means that it is none of Compute Engine, which takes less than two seconds.
+func Detect(ctx context.Context) (Place, error) {
+	client := address.GCPMetadata()
+	project, err := client.ProjectIDWithContext(ctx)
+	if err != nil {
+		return Place{}, fmt.Errorf("asking GCP metadata for the project: %w", err)
+	}
+	zone, err := client.ZoneWithContext(ctx)
+	if err != nil {
+		return Place{}, fmt.Errorf("asking GCP metadata for the zone: %w", err)
+	}
+	return Place{Project: project, Region: RegionOf(zone)}, nil
+}
+
+// RegionOf returns the region of a zone, given by name or URL: us-west1 for
+// us-west1-c.
+func RegionOf(zone string) string {
+	zone = path.Base(zone)
+	if i := strings.LastIndex(zone, "-"); i > 0 {
+		return zone[:i]
+	}
+	return zone
+}
