@@ -4,6 +4,11 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
 
+# One way to compile, whatever it is for: Kubernetes is compiled once, not once
+# for the binary and once more for the tests and the linter.
+export CGO_ENABLED := 0
+export GOFLAGS := -trimpath -buildvcs=false
+
 # The Kubernetes inside is what go.mod requires; the stamp cannot drift from it.
 KUBERNETES := $(shell awk '$$1 == "k8s.io/kubernetes" {print $$2}' go.mod)
 SUFFIX     := +khw
@@ -17,7 +22,7 @@ MINOR      := $(word 2,$(subst ., ,$(KUBERNETES:v%=%)))
 stamp = $(foreach p,k8s.io/component-base/version k8s.io/client-go/pkg/version,\
 	-X $(p).gitVersion=$(KUBERNETES)$(1) -X $(p).gitMajor=$(MAJOR) -X $(p).gitMinor=$(MINOR) \
 	-X $(p).gitCommit=$(2) -X $(p).gitTreeState=clean -X $(p).buildDate=$(DATE))
-gobuild = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid= $(call stamp,$(1),$(2))'
+gobuild = go build -ldflags '-s -w -buildid= $(call stamp,$(1),$(2))'
 
 .PHONY: help
 help: ## List the targets
@@ -30,7 +35,7 @@ build: ## Build bin/khw-controller: static, stripped, reproducible (the default)
 .PHONY: stock
 stock: ## Build the stock daemons from the same modules, for comparison and tests
 	$(call gobuild,,) -o bin/stock/ k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kube-scheduler
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o bin/stock/etcd go.etcd.io/etcd/server/v3
+	go build -ldflags '-s -w -buildid=' -o bin/stock/etcd go.etcd.io/etcd/server/v3
 
 .PHONY: run
 run: build ## Run a control plane as an ordinary user, everything below ./.run

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 )
 
 // Binary returns the khw-controller under test: KHW_CONTROLLER, or
@@ -41,11 +40,28 @@ func (e *Env) StockBinary(name string) string {
 }
 
 func built(name, command string) (string, error) {
-	_, self, _, ok := runtime.Caller(0)
-	if !ok || !filepath.IsAbs(self) {
-		return "", errors.New("where the sources are is not known; build the tests without -trimpath, or set KHW_CONTROLLER")
+	root, err := repository()
+	if err != nil {
+		return "", err
 	}
-	return present(filepath.Join(filepath.Dir(self), "../../../bin", name), "run "+command)
+	return present(filepath.Join(root, "bin", name), "run "+command)
+}
+
+// repository finds the sources above the working directory: `go test` runs in the
+// package's directory, and `go run` is called somewhere inside.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("no go.mod in this directory or above; run this inside the repository, or set KHW_CONTROLLER")
+		}
+	}
 }
 
 func present(path, fix string) (string, error) {
