@@ -22,7 +22,7 @@ func gcp(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return parse(ip, "GCP metadata")
+	return parse(ip, GCP, "GCP metadata")
 }
 
 // GCPMetadata is a client of GCP's metadata service that believes no other
@@ -82,5 +82,5 @@ func aws(ctx context.Context) (Result, error) {
 	if v2 {
 		version = "IMDSv2"
 	}
-	return parse(strings.TrimSpace(string(answer)), "AWS metadata ("+version+")")
+	return parse(strings.TrimSpace(string(answer)), AWS, "AWS metadata ("+version+")")
 }
