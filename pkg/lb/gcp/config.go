@@ -5,9 +5,11 @@ package gcp
 import (
 	"fmt"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
@@ -19,11 +21,12 @@ const (
 	BackendService = "backend-service"
 )
 
-// Types are the values of Options.Type.
+// Types are the types of load balancer, the lab's first.
 var Types = []string{TargetPool, BackendService}
 
-// Options are what the load balancer should be.
-type Options struct {
+// Config is the load balancer that is wanted. Names are those of the lab's
+// chapters 3 and 8.
+type Config struct {
 	lb.Options
 	// Project is the project's ID.
 	Project string
@@ -31,6 +34,9 @@ type Options struct {
 	// api_endpoint_overrides/compute does. To an endpoint without TLS no
 	// credentials are sent, and none are needed.
 	Endpoint string
+	// RequestTimeout bounds each attempt of each call. Throttled calls, failures
+	// of the service and time-outs are tried again, with growing pauses.
+	RequestTimeout time.Duration
 
 	// Network is the VPC network of the controllers and the firewall rule.
 	Network string
@@ -55,15 +61,16 @@ type Options struct {
 	ForwardingRule string
 }
 
-// Defaults are the lab's names and values. The names that belong to a backend
+// Default returns the lab's load balancer. The names that belong to a backend
 // service are ours: the lab has none.
-func Defaults() Options {
-	return Options{
+func Default() Config {
+	return Config{
 		Options: lb.Options{
 			Type:      TargetPool,
 			Instances: []string{"controller-0", "controller-1", "controller-2"},
 			Port:      6443,
 		},
+		RequestTimeout:  30 * time.Second,
 		Network:         "kubernetes-the-hard-way",
 		Address:         "kubernetes-the-hard-way",
 		HealthCheck:     "kubernetes",
@@ -85,23 +92,23 @@ func Defaults() Options {
 // resourceName is what Compute Engine calls RFC 1035 names.
 var resourceName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
-// Validate reports the first value that no request can carry, by its flag.
-func (o Options) Validate() error {
-	if !slices.Contains(Types, o.Type) {
-		return fmt.Errorf("--type: %q is not a type of load balancer on gcp; want one of %s", o.Type, strings.Join(Types, ", "))
+// Validate finds wrong usage, naming the flag of `khw-controller lb`.
+func (c Config) Validate() error {
+	if !slices.Contains(Types, c.Type) {
+		return fmt.Errorf("--type: %q is not a type of load balancer on gcp; want one of %s", c.Type, strings.Join(Types, ", "))
 	}
-	if o.Project == "" {
+	if c.Project == "" {
 		return fmt.Errorf("--project: not given, and not known from the environment or a metadata service; name the project's ID")
 	}
-	if o.Region == "" {
+	if c.Region == "" {
 		return fmt.Errorf("--region: not given, and not known from the environment or a metadata service; name a region such as us-west1")
 	}
 	names := []struct{ flag, value string }{
-		{"network", o.Network}, {"address-name", o.Address}, {"health-check", o.HealthCheck},
-		{"firewall-rule", o.FirewallRule}, {"target-pool", o.TargetPool}, {"backend-service", o.BackendService},
-		{"instance-group", o.InstanceGroup}, {"forwarding-rule", o.ForwardingRule}, {"region", o.Region},
+		{"network", c.Network}, {"address", c.Address}, {"health-check", c.HealthCheck},
+		{"firewall-rule", c.FirewallRule}, {"target-pool", c.TargetPool}, {"backend-service", c.BackendService},
+		{"instance-group", c.InstanceGroup}, {"forwarding-rule", c.ForwardingRule}, {"region", c.Region},
 	}
-	for _, i := range o.Instances {
+	for _, i := range c.Instances {
 		names = append(names, struct{ flag, value string }{"instances", i})
 	}
 	for _, n := range names {
@@ -109,27 +116,41 @@ func (o Options) Validate() error {
 			return fmt.Errorf("--%s: %q is not a name on gcp; it has 1 to 63 lower-case letters, digits and dashes, begins with a letter and does not end with a dash", n.flag, n.value)
 		}
 	}
-	if len(o.Instances) == 0 {
+	if len(c.Instances) == 0 {
 		return fmt.Errorf("--instances: name at least one controller")
 	}
 	for _, p := range []struct {
 		flag string
 		port int32
-	}{{"port", o.Port}, {"health-check-port", o.HealthCheckPort}} {
+	}{{"port", c.Port}, {"health-check-port", c.HealthCheckPort}} {
 		if p.port < 1 || p.port > 65535 {
 			return fmt.Errorf("--%s: %d is not a port; want 1 to 65535", p.flag, p.port)
 		}
 	}
-	if !strings.HasPrefix(o.HealthCheckPath, "/") {
-		return fmt.Errorf("--health-check-path: %q is not a path; begin it with a slash", o.HealthCheckPath)
+	if !strings.HasPrefix(c.HealthCheckPath, "/") {
+		return fmt.Errorf("--health-check-path: %q is not a path; begin it with a slash", c.HealthCheckPath)
 	}
-	if len(o.SourceRanges) == 0 {
+	if len(c.SourceRanges) == 0 {
 		return fmt.Errorf("--source-ranges: name at least one; without a range the rule would let everyone in")
 	}
-	for _, r := range o.SourceRanges {
+	for _, r := range c.SourceRanges {
 		if p, err := netip.ParsePrefix(r); err != nil || p != p.Masked() {
 			return fmt.Errorf("--source-ranges: %q is not a range of addresses; want one such as 35.191.0.0/16", r)
 		}
+	}
+	if c.RequestTimeout <= 0 {
+		return fmt.Errorf("--request-timeout: %s is no time to answer in; want 30s or so", c.RequestTimeout)
+	}
+	return c.validateEndpoint()
+}
+
+func (c Config) validateEndpoint() error {
+	if c.Endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(c.Endpoint)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || !strings.HasSuffix(u.Path, "/compute/v1/") {
+		return fmt.Errorf("the endpoint %q is no base of the Compute Engine API; write one that ends in /compute/v1/, such as https://compute.googleapis.com/compute/v1/", c.Endpoint)
 	}
 	return nil
 }

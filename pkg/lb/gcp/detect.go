@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/khw-controller/khw-controller/pkg/address"
 )
+
+// detectTimeout is for all answers together: elsewhere nobody answers at all.
+const detectTimeout = 2 * time.Second
 
 // Place is where a machine of Compute Engine is.
 type Place struct {
@@ -20,6 +24,8 @@ type Place struct {
 // Detect asks the metadata service of the machine that this runs on. Its error
 // means that it is none of Compute Engine, which takes less than two seconds.
 func Detect(ctx context.Context) (Place, error) {
+	ctx, cancel := context.WithTimeout(ctx, detectTimeout)
+	defer cancel()
 	client := address.GCPMetadata()
 	project, err := client.ProjectIDWithContext(ctx)
 	if err != nil {

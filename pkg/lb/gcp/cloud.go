@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gcp
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/khw-controller/khw-controller/pkg/lb"
+)
+
+// Cloud is the load balancer of a Config.
+type Cloud struct {
+	client      *client
+	controllers *controllers
+	address     *reservedAddress
+	backend     backend
+	resources   []lb.Resource
+}
+
+// backend is what a forwarding rule leads to: a target pool or a backend service.
+type backend interface {
+	lb.Resource
+	// tail is its link, as the function of that name returns it.
+	tail() string
+	// health is by the tail of each instance behind it.
+	health(ctx context.Context) (map[string]string, error)
+}
+
+// New finds credentials and, for a backend service, the zones of the controllers,
+// each of which needs a group. Config has to be valid.
+func New(ctx context.Context, c Config) (*Cloud, error) {
+	api, err := newClient(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return newCloud(ctx, c, api)
+}
+
+func newCloud(ctx context.Context, c Config, api *client) (*Cloud, error) {
+	cloud := &Cloud{client: api, controllers: &controllers{client: api, cfg: c}}
+	cloud.address = &reservedAddress{client: api, cfg: c}
+	rule := &forwardingRule{client: api, cfg: c, address: cloud.address}
+	cloud.address.rule = rule
+	cloud.add(cloud.address)
+	check := cloud.addHealthCheck(c, api)
+	cloud.add(&firewallRule{client: api, cfg: c, rule: rule})
+	if c.Type == BackendService {
+		if err := cloud.addBackendService(ctx, c, check); err != nil {
+			return nil, fmt.Errorf("finding the zones of the controllers: %w", cloud.Explain(err))
+		}
+	} else {
+		cloud.addTargetPool(c, check)
+	}
+	rule.backend = cloud.backend
+	cloud.add(rule)
+	return cloud, nil
+}
+
+func (c *Cloud) add(r lb.Resource) { c.resources = append(c.resources, settled{r}) }
+
+func (c *Cloud) addHealthCheck(cfg Config, api *client) string {
+	if cfg.Type == BackendService {
+		check := &healthCheck{client: api, cfg: cfg}
+		c.add(check)
+		return check.tail()
+	}
+	check := &httpHealthCheck{client: api, cfg: cfg}
+	c.add(check)
+	return check.tail()
+}
+
+func (c *Cloud) addTargetPool(cfg Config, check string) {
+	pool := &targetPool{client: c.client, cfg: cfg, check: check, controllers: c.controllers}
+	c.backend = pool
+	c.add(pool)
+	for _, name := range cfg.Instances {
+		c.add(&poolMember{pool: pool, name: name})
+	}
+}
+
+func (c *Cloud) addBackendService(ctx context.Context, cfg Config, check string) error {
+	zones, err := c.controllers.zones(ctx)
+	if err != nil {
+		return err
+	}
+	service := &backendService{client: c.client, cfg: cfg, check: check}
+	c.backend = service
+	byZone := map[string]*instanceGroup{}
+	for _, zone := range zones {
+		group := &instanceGroup{client: c.client, cfg: cfg, zone: zone, controllers: c.controllers}
+		byZone[zone] = group
+		service.groups = append(service.groups, group)
+		c.add(group)
+	}
+	for _, name := range cfg.Instances {
+		c.add(&groupMember{controllers: c.controllers, groups: byZone, name: name})
+	}
+	c.add(service)
+	return nil
+}
+
+// Where is part of lb.Cloud.
+func (c *Cloud) Where() string {
+	return "gcp, project " + c.client.project + ", region " + c.client.region
+}
+
+// Resources is part of lb.Cloud.
+func (c *Cloud) Resources() []lb.Resource { return c.resources }
+
+// Address is part of lb.Cloud.
+func (c *Cloud) Address() string { return c.address.ip }
