@@ -2,7 +2,10 @@
 
 package lb
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Owner is the mark on what this program makes where the cloud has tags or
 // labels: the value of the tag OwnerKey.
@@ -23,6 +26,9 @@ type Options struct {
 	Instances []string
 	// Port is where the balancer listens and the API servers too.
 	Port int32
+	// RequestTimeout bounds each attempt of each call. Throttled calls, failures
+	// of the service and time-outs are tried again, with growing pauses.
+	RequestTimeout time.Duration
 }
 
 // Cloud is one load balancer in one cloud, as it should be.

@@ -48,9 +48,6 @@ type Config struct {
 	ControllerGroup string
 	// AllowFrom are the IPv4 ranges of the clients, for Create.
 	AllowFrom []string
-	// RequestTimeout bounds each attempt of each call. Throttled calls, failures
-	// of the service and time-outs are tried again, with growing pauses.
-	RequestTimeout time.Duration
 }
 
 // Subnet is one subnet of the VPC.
@@ -74,9 +71,10 @@ type HealthCheck struct {
 func Default() Config {
 	return Config{
 		Options: lb.Options{
-			Type:      Classic,
-			Instances: []string{"controller-0", "controller-1", "controller-2"},
-			Port:      6443,
+			Type:           Classic,
+			Instances:      []string{"controller-0", "controller-1", "controller-2"},
+			Port:           6443,
+			RequestTimeout: 30 * time.Second,
 		},
 		LoadBalancer:    "kubernetes",
 		TargetGroup:     "kubernetes",
@@ -86,8 +84,19 @@ func Default() Config {
 		SecurityGroup:   "kubernetes-the-hard-way-allow-external",
 		ControllerGroup: "kubernetes-the-hard-way-allow-internal",
 		AllowFrom:       []string{"0.0.0.0/0"},
-		RequestTimeout:  30 * time.Second,
 	}
+}
+
+// String writes it as ParseSubnet reads it.
+func (s Subnet) String() string {
+	text := s.Name
+	if s.CIDR != "" {
+		text += "=" + s.CIDR
+	}
+	if s.Zone != "" {
+		text += "@" + s.Zone
+	}
+	return text
 }
 
 // ParseSubnet reads NAME=CIDR or NAME=CIDR@ZONE, or NAME alone for one that is

@@ -144,7 +144,7 @@ type ingress struct {
 	from    *securityGroup
 	subnets []*subnet
 
-	id string
+	found types.SecurityGroupRule
 }
 
 func (r *ingress) Kind() string { return "security group rule" }
@@ -171,8 +171,8 @@ func (r *ingress) Read(ctx context.Context) (lb.State, error) {
 		if state.Exists && !ours {
 			continue
 		}
-		r.id = awssdk.ToString(rule.SecurityGroupRuleId)
-		state = lb.State{Exists: true, ID: r.id, Ours: ours}
+		r.found = rule
+		state = lb.State{Exists: true, ID: awssdk.ToString(rule.SecurityGroupRuleId), Ours: ours}
 		if !ours {
 			state.Keep = "not made by " + lb.Owner
 		}
@@ -229,11 +229,18 @@ func (r *ingress) Create(ctx context.Context) error {
 // Update is never called: a rule is there or it is not.
 func (r *ingress) Update(context.Context) error { return errGiven }
 
+// Delete revokes what was found, which may be wider than what is wanted.
 func (r *ingress) Delete(ctx context.Context) error {
+	permission := types.IpPermission{IpProtocol: r.found.IpProtocol, FromPort: r.found.FromPort, ToPort: r.found.ToPort}
+	if group := r.found.ReferencedGroupInfo; group != nil {
+		permission.UserIdGroupPairs = []types.UserIdGroupPair{{GroupId: group.GroupId}}
+	} else {
+		permission.IpRanges = []types.IpRange{{CidrIp: r.found.CidrIpv4}}
+	}
 	_, err := r.into.ec2.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{
-		GroupId: &r.into.id, SecurityGroupRuleIds: []string{r.id},
+		GroupId: &r.into.id, IpPermissions: []types.IpPermission{permission},
 	})
-	if err != nil && strings.HasSuffix(code(err), ".NotFound") {
+	if hasCode(err, "InvalidPermission.NotFound") {
 		return nil
 	}
 	return err
