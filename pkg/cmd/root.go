@@ -19,6 +19,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 	"github.com/khw-controller/khw-controller/pkg/cmd/flags"
 	"github.com/khw-controller/khw-controller/pkg/cmd/kubectl"
+	"github.com/khw-controller/khw-controller/pkg/cmd/lb"
 	"github.com/khw-controller/khw-controller/pkg/cmd/run"
 	"github.com/khw-controller/khw-controller/pkg/cmd/version"
 	"github.com/khw-controller/khw-controller/pkg/lab"
@@ -86,6 +87,7 @@ or kubectl, it is that program and takes the lab's command lines.`,
 			return cmd.Help()
 		},
 	}
+	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	root.SetFlagErrorFunc(cli.FlagError)
@@ -95,6 +97,7 @@ or kubectl, it is that program and takes the lab's command lines.`,
 		flags.New(),
 		check.New(),
 		kubectl.New(),
+		lb.New(),
 		version.New(),
 	)
 	return root
