@@ -30,7 +30,7 @@ const attempts = 8
 
 // account is where and how the API is called.
 type account struct {
-	ec2   *ec2.Client
+	ec2   ec2Calls
 	elb   *elasticloadbalancing.Client
 	elbv2 *elasticloadbalancingv2.Client
 	// What was just let go is in use a little longer: the network interfaces of a
@@ -63,7 +63,7 @@ func New(ctx context.Context, c Config) (*Cloud, error) {
 		return nil, err
 	}
 	return newCloud(c, sdk.Region, &account{
-		ec2:      ec2.NewFromConfig(sdk),
+		ec2:      newEC2Calls(ec2.NewFromConfig(sdk)),
 		elb:      elasticloadbalancing.NewFromConfig(sdk),
 		elbv2:    elasticloadbalancingv2.NewFromConfig(sdk),
 		pause:    5 * time.Second,

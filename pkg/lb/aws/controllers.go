@@ -40,7 +40,7 @@ func (c *controllers) look(ctx context.Context) error {
 		return nil
 	}
 	c.named = map[string][]instance{}
-	pages := ec2.NewDescribeInstancesPaginator(c.ec2, &ec2.DescribeInstancesInput{Filters: []types.Filter{
+	pages := ec2.NewDescribeInstancesPaginator(c.ec2.DescribeInstances, &ec2.DescribeInstancesInput{Filters: []types.Filter{
 		filter("tag:Name", c.names...),
 		filter("instance-state-name", "pending", "running", "stopping", "stopped"),
 	}})

@@ -101,7 +101,7 @@ func (g *securityGroup) Create(ctx context.Context) error {
 		return err
 	}
 	g.id = awssdk.ToString(out.GroupId)
-	seen := ec2.NewSecurityGroupExistsWaiter(g.ec2, func(o *ec2.SecurityGroupExistsWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, g.pause })
+	seen := ec2.NewSecurityGroupExistsWaiter(g.ec2.DescribeSecurityGroups, func(o *ec2.SecurityGroupExistsWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, g.pause })
 	return seen.Wait(ctx, &ec2.DescribeSecurityGroupsInput{GroupIds: []string{g.id}}, g.patience)
 }
 
@@ -120,7 +120,7 @@ func (g *securityGroup) list(ctx context.Context) ([]types.SecurityGroupRule, er
 	if g.listed || g.id == "" {
 		return g.rules, nil
 	}
-	pages := ec2.NewDescribeSecurityGroupRulesPaginator(g.ec2, &ec2.DescribeSecurityGroupRulesInput{Filters: []types.Filter{filter("group-id", g.id)}})
+	pages := ec2.NewDescribeSecurityGroupRulesPaginator(g.ec2.DescribeSecurityGroupRules, &ec2.DescribeSecurityGroupRulesInput{Filters: []types.Filter{filter("group-id", g.id)}})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

@@ -40,7 +40,7 @@ func (v *vpc) Name() string { return v.name }
 
 func (v *vpc) Read(ctx context.Context) (lb.State, error) {
 	var ids []string
-	pages := ec2.NewDescribeVpcsPaginator(v.ec2, &ec2.DescribeVpcsInput{Filters: []types.Filter{filter("tag:Name", v.name)}})
+	pages := ec2.NewDescribeVpcsPaginator(v.ec2.DescribeVpcs, &ec2.DescribeVpcsInput{Filters: []types.Filter{filter("tag:Name", v.name)}})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -89,7 +89,7 @@ func (s *subnet) Read(ctx context.Context) (lb.State, error) {
 		return lb.State{}, nil
 	}
 	var named, overlapping []types.Subnet
-	pages := ec2.NewDescribeSubnetsPaginator(s.ec2, &ec2.DescribeSubnetsInput{Filters: []types.Filter{filter("vpc-id", s.vpc.id)}})
+	pages := ec2.NewDescribeSubnetsPaginator(s.ec2.DescribeSubnets, &ec2.DescribeSubnetsInput{Filters: []types.Filter{filter("vpc-id", s.vpc.id)}})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -153,7 +153,7 @@ func (s *subnet) Create(ctx context.Context) error {
 		return err
 	}
 	s.id, s.zone, s.cidr = awssdk.ToString(out.Subnet.SubnetId), awssdk.ToString(out.Subnet.AvailabilityZone), s.spec.CIDR
-	available := ec2.NewSubnetAvailableWaiter(s.ec2, func(o *ec2.SubnetAvailableWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, s.pause })
+	available := ec2.NewSubnetAvailableWaiter(s.ec2.DescribeSubnets, func(o *ec2.SubnetAvailableWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, s.pause })
 	return available.Wait(ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{s.id}}, s.patience)
 }
 
