@@ -20,6 +20,8 @@ type document struct {
 	Resources  map[string]struct {
 		Methods map[string]*method `json:"methods"`
 	} `json:"resources"`
+
+	routes map[string][]*method // by HTTP method and number of segments
 }
 
 // method is one of the API's, such as compute.firewalls.insert.
@@ -74,25 +76,27 @@ var discover = sync.OnceValues(func() (*document, error) {
 	if err := json.Unmarshal(raw, &doc); err != nil {
 		return nil, fmt.Errorf("reading compute-api.json: %w", err)
 	}
+	doc.routes = map[string][]*method{}
 	for _, r := range doc.Resources {
 		for _, m := range r.Methods {
 			m.segments = strings.Split(m.FlatPath, "/")
+			key := routeKey(m.HTTPMethod, m.segments)
+			doc.routes[key] = append(doc.routes[key], m)
 		}
 	}
 	return &doc, nil
 })
 
+func routeKey(httpMethod string, segments []string) string {
+	return fmt.Sprint(httpMethod, len(segments))
+}
+
 // route finds the method of a request, and the values in its path.
 func (d *document) route(httpMethod, path string) (*method, map[string]string) {
 	segments := strings.Split(path, "/")
-	for _, r := range d.Resources {
-		for _, m := range r.Methods {
-			if m.HTTPMethod != httpMethod || len(m.segments) != len(segments) {
-				continue
-			}
-			if values, ok := match(m.segments, segments); ok {
-				return m, values
-			}
+	for _, m := range d.routes[routeKey(httpMethod, segments)] {
+		if values, ok := match(m.segments, segments); ok {
+			return m, values
 		}
 	}
 	return nil, nil

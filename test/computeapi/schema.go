@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 // object is a resource or a request as JSON has it; numbers are json.Number.
@@ -110,10 +111,21 @@ func checkText(s *schema, text, at string) error {
 		}
 	case len(s.Enum) > 0 && !slices.Contains(s.Enum, text):
 		return invalid("invalid", "Invalid value for field '%s': '%s'. Not one of its enum's values.", at, text)
-	case s.Pattern != "" && !regexp.MustCompile("^(?:"+s.Pattern+")$").MatchString(text):
+	case s.Pattern != "" && !compiled(s.Pattern).MatchString(text):
 		return invalid("invalid", "Invalid value for field '%s': '%s'. Must be a match of regex '%s'", at, text, s.Pattern)
 	}
 	return nil
+}
+
+var patterns sync.Map // the document's, compiled, by their text
+
+func compiled(pattern string) *regexp.Regexp {
+	if re, ok := patterns.Load(pattern); ok {
+		return re.(*regexp.Regexp)
+	}
+	re := regexp.MustCompile("^(?:" + pattern + ")$")
+	patterns.Store(pattern, re)
+	return re
 }
 
 func fits(s *schema, text string) bool {

@@ -101,3 +101,15 @@ func networkOf(instance object) any {
 	interfaces, _ := instance["networkInterfaces"].([]any)
 	return interfaces[0].(object)["network"]
 }
+
+// Members says which instances, by their paths below the project, an instance
+// group has.
+func (s *Server) Members(group string, instances ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var members []string
+	for _, i := range instances {
+		members = append(members, "projects/"+s.project+"/"+i)
+	}
+	s.members["projects/"+s.project+"/"+group] = members
+}

@@ -24,6 +24,8 @@ type Call struct {
 	Method string
 	// Path is below /compute/v1/.
 	Path string
+	// Needs are the permissions that it takes.
+	Needs []string
 	// Status is the HTTP status answered, or 0 if there was no answer.
 	Status int
 	// Authorized says that it bore credentials.
@@ -178,6 +180,7 @@ func (s *Server) answer(m *method, path string, values map[string]string, query 
 			return nil, badRequest("Invalid JSON payload received. %s", err)
 		}
 	}
+	s.calls[len(s.calls)-1].Needs = Permissions(m.ID, req.body)
 	if err := s.check(req); err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func (a *reservedAddress) Read(ctx context.Context) (lb.State, error) {
 	}
 	for _, user := range found.Users {
 		if tail(user) != a.rule.tail() {
-			state.Others = append(state.Others, tail(user)+" uses it too")
+			state.Others = append(state.Others, fmt.Sprintf("%s uses address %s too", tail(user), a.cfg.Address))
 			state.Keep = tail(user) + " uses it"
 		}
 	}
@@ -68,6 +68,9 @@ func (a *reservedAddress) Create(ctx context.Context) error {
 		return err
 	}
 	_, err = a.Read(ctx) // for the address that it got
+	if err == nil && a.ip == "" {
+		err = errors.New("it is reserved, but not shown yet; the same command continues here")
+	}
 	return err
 }
 

@@ -4,6 +4,7 @@ package gcp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -24,16 +25,54 @@ type backendService struct {
 	cfg    Config
 	check  string // the tail of its health check
 	groups []*instanceGroup
+
+	found *compute.BackendService // nil if there is none
+	read  bool
 }
 
 func (s *backendService) Kind() string { return "backend service" }
 func (s *backendService) Name() string { return s.cfg.BackendService }
 func (s *backendService) tail() string { return s.regional("backendServices", s.cfg.BackendService) }
 
-func (s *backendService) get(ctx context.Context) (*compute.BackendService, error) {
-	return call(ctx, s.client, func(ctx context.Context) (*compute.BackendService, error) {
+// get reads the service once: what it refers to asks who else uses it.
+func (s *backendService) get(ctx context.Context) error {
+	if s.read {
+		return nil
+	}
+	found, err := call(ctx, s.client, func(ctx context.Context) (*compute.BackendService, error) {
 		return s.RegionBackendServices.Get(s.project, s.region, s.cfg.BackendService).Context(ctx).Do()
 	})
+	if err != nil && !absent(err) {
+		return err
+	}
+	s.found, s.read = found, true
+	if err != nil {
+		s.found = nil
+	}
+	return nil
+}
+
+// backends are the tails of its groups, ours and others.
+func (s *backendService) backends() (ours, others []string) {
+	if s.found == nil {
+		return nil, nil
+	}
+	for _, b := range s.found.Backends {
+		if group := tail(b.Group); slices.Contains(s.wantedGroups(), group) {
+			ours = append(ours, group)
+		} else {
+			others = append(others, group)
+		}
+	}
+	return ours, others
+}
+
+func (s *backendService) kept(ctx context.Context) (string, error) {
+	err := s.get(ctx)
+	if _, others := s.backends(); len(others) > 0 {
+		return fmt.Sprintf("%s is a backend of %s", others[0], s.cfg.BackendService), err
+	}
+	return "", err
 }
 
 // wantedGroups are the tails of the zones' groups.
@@ -46,33 +85,25 @@ func (s *backendService) wantedGroups() []string {
 }
 
 func (s *backendService) Read(ctx context.Context) (lb.State, error) {
-	found, err := s.get(ctx)
-	if absent(err) {
-		return lb.State{}, nil
-	} else if err != nil {
+	if err := s.get(ctx); err != nil || s.found == nil {
 		return lb.State{}, err
 	}
-	if found.LoadBalancingScheme != external {
-		problem := fmt.Sprintf("its load balancing scheme is %s, not %s, which cannot be changed; delete it, or name another with --backend-service", found.LoadBalancingScheme, external)
-		return lb.State{Exists: true, Problem: problem, Keep: "its load balancing scheme is " + found.LoadBalancingScheme}, nil
+	if scheme := s.found.LoadBalancingScheme; scheme != external {
+		problem := fmt.Sprintf("its load balancing scheme is %s, not %s, which cannot be changed; delete it, or name another with --backend-service", scheme, external)
+		return lb.State{Exists: true, Problem: problem, Keep: "its load balancing scheme is " + scheme}, nil
 	}
+	ours, others := s.backends()
 	var d diff
-	d.set("health check", tails(found.HealthChecks), []string{s.check})
-	d.field("protocol", found.Protocol, protocolTCP)
-	var ours []string
-	state := lb.State{Exists: true, Ours: found.Description == mark}
-	for _, b := range found.Backends {
-		group := tail(b.Group)
-		if slices.Contains(s.wantedGroups(), group) {
-			ours = append(ours, group)
-		} else {
-			state.Others = append(state.Others, group+" is a backend of it too")
-			state.Keep = group + " is a backend of it"
-		}
-	}
+	d.set("health check", tails(s.found.HealthChecks), []string{s.check})
+	d.field("protocol", s.found.Protocol, protocolTCP)
 	d.set("backends", ours, s.wantedGroups())
-	state.Changes = d
-	return state, nil
+	state := lb.State{Exists: true, Changes: d, Ours: s.found.Description == mark}
+	for _, o := range others {
+		state.Others = append(state.Others, fmt.Sprintf("%s is a backend of %s too", o, s.cfg.BackendService))
+	}
+	var err error
+	state.Keep, err = s.kept(ctx)
+	return state, err
 }
 
 // wanted keeps the backends that are there already, ours or not.
@@ -87,6 +118,7 @@ func (s *backendService) wanted(there []*compute.Backend) *compute.BackendServic
 }
 
 func (s *backendService) Create(ctx context.Context) error {
+	s.read = false
 	wanted := s.wanted(nil)
 	wanted.Name, wanted.Description, wanted.LoadBalancingScheme = s.cfg.BackendService, mark, external
 	return s.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
@@ -104,12 +136,15 @@ func (s *backendService) Update(ctx context.Context) error {
 }
 
 func (s *backendService) patch(ctx context.Context) error {
-	found, err := s.get(ctx)
-	if err != nil {
+	s.read = false
+	if err := s.get(ctx); err != nil {
 		return err
 	}
-	wanted := s.wanted(found.Backends)
-	wanted.Fingerprint = found.Fingerprint
+	if s.found == nil {
+		return errors.New("it has been deleted meanwhile; the same command plans anew")
+	}
+	wanted := s.wanted(s.found.Backends)
+	wanted.Fingerprint = s.found.Fingerprint
 	return s.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
 		return s.RegionBackendServices.Patch(s.project, s.region, s.cfg.BackendService, wanted).RequestId(id).Context(ctx).Do()
 	})
@@ -122,8 +157,8 @@ func (s *backendService) Delete(ctx context.Context) error {
 }
 
 func (s *backendService) health(ctx context.Context) (map[string]string, error) {
-	found, err := s.get(ctx)
-	if err != nil {
+	s.read = false
+	if err := s.get(ctx); err != nil || s.found == nil {
 		return nil, err
 	}
 	states := map[string]string{}
@@ -135,7 +170,7 @@ func (s *backendService) health(ctx context.Context) (map[string]string, error) 
 			states[m] = unknown // the service tells only what it has probed
 		}
 	}
-	for _, b := range found.Backends {
+	for _, b := range s.found.Backends {
 		answer, err := call(ctx, s.client, func(ctx context.Context) (*compute.BackendServiceGroupHealth, error) {
 			return s.RegionBackendServices.GetHealth(s.project, s.region, s.cfg.BackendService, &compute.ResourceGroupReference{Group: b.Group}).Context(ctx).Do()
 		})

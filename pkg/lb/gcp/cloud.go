@@ -23,6 +23,9 @@ type backend interface {
 	lb.Resource
 	// tail is its link, as the function of that name returns it.
 	tail() string
+	// kept says why a deletion leaves it, or is "". Then it leaves what the backend
+	// refers to, too.
+	kept(ctx context.Context) (string, error)
 	// health is by the tail of each instance behind it.
 	health(ctx context.Context) (map[string]string, error)
 }
@@ -39,56 +42,50 @@ func New(ctx context.Context, c Config) (*Cloud, error) {
 
 func newCloud(ctx context.Context, c Config, api *client) (*Cloud, error) {
 	cloud := &Cloud{client: api, controllers: &controllers{client: api, cfg: c}}
-	cloud.address = &reservedAddress{client: api, cfg: c}
-	rule := &forwardingRule{client: api, cfg: c, address: cloud.address}
-	cloud.address.rule = rule
+	rule := &forwardingRule{client: api, cfg: c}
+	cloud.address = &reservedAddress{client: api, cfg: c, rule: rule}
+	rule.address = cloud.address
 	cloud.add(cloud.address)
-	check := cloud.addHealthCheck(c, api)
-	cloud.add(&firewallRule{client: api, cfg: c, rule: rule})
 	if c.Type == BackendService {
-		if err := cloud.addBackendService(ctx, c, check); err != nil {
+		if err := cloud.addBackendService(ctx, c, rule); err != nil {
 			return nil, fmt.Errorf("finding the zones of the controllers: %w", cloud.Explain(err))
 		}
 	} else {
-		cloud.addTargetPool(c, check)
+		cloud.addTargetPool(c, rule)
 	}
-	rule.backend = cloud.backend
 	cloud.add(rule)
 	return cloud, nil
 }
 
 func (c *Cloud) add(r lb.Resource) { c.resources = append(c.resources, settled{r}) }
 
-func (c *Cloud) addHealthCheck(cfg Config, api *client) string {
-	if cfg.Type == BackendService {
-		check := &healthCheck{client: api, cfg: cfg}
-		c.add(check)
-		return check.tail()
-	}
-	check := &httpHealthCheck{client: api, cfg: cfg}
+func (c *Cloud) addTargetPool(cfg Config, rule *forwardingRule) {
+	pool := &targetPool{client: c.client, cfg: cfg, controllers: c.controllers}
+	check := &httpHealthCheck{client: c.client, cfg: cfg, pool: pool}
+	pool.check = check.tail()
+	c.backend, rule.backend = pool, pool
 	c.add(check)
-	return check.tail()
-}
-
-func (c *Cloud) addTargetPool(cfg Config, check string) {
-	pool := &targetPool{client: c.client, cfg: cfg, check: check, controllers: c.controllers}
-	c.backend = pool
+	c.add(&firewallRule{client: c.client, cfg: cfg, rule: rule})
 	c.add(pool)
 	for _, name := range cfg.Instances {
 		c.add(&poolMember{pool: pool, name: name})
 	}
 }
 
-func (c *Cloud) addBackendService(ctx context.Context, cfg Config, check string) error {
+func (c *Cloud) addBackendService(ctx context.Context, cfg Config, rule *forwardingRule) error {
 	zones, err := c.controllers.zones(ctx)
 	if err != nil {
 		return err
 	}
-	service := &backendService{client: c.client, cfg: cfg, check: check}
-	c.backend = service
+	service := &backendService{client: c.client, cfg: cfg}
+	check := &healthCheck{client: c.client, cfg: cfg, service: service}
+	service.check = check.tail()
+	c.backend, rule.backend = service, service
+	c.add(check)
+	c.add(&firewallRule{client: c.client, cfg: cfg, rule: rule})
 	byZone := map[string]*instanceGroup{}
 	for _, zone := range zones {
-		group := &instanceGroup{client: c.client, cfg: cfg, zone: zone, controllers: c.controllers}
+		group := &instanceGroup{client: c.client, cfg: cfg, zone: zone, controllers: c.controllers, service: service}
 		byZone[zone] = group
 		service.groups = append(service.groups, group)
 		c.add(group)

@@ -34,9 +34,6 @@ type Config struct {
 	// api_endpoint_overrides/compute does. To an endpoint without TLS no
 	// credentials are sent, and none are needed.
 	Endpoint string
-	// RequestTimeout bounds each attempt of each call. Throttled calls, failures
-	// of the service and time-outs are tried again, with growing pauses.
-	RequestTimeout time.Duration
 
 	// Network is the VPC network of the controllers and the firewall rule.
 	Network string
@@ -66,11 +63,11 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Options: lb.Options{
-			Type:      TargetPool,
-			Instances: []string{"controller-0", "controller-1", "controller-2"},
-			Port:      6443,
+			Type:           TargetPool,
+			Instances:      []string{"controller-0", "controller-1", "controller-2"},
+			Port:           6443,
+			RequestTimeout: 30 * time.Second,
 		},
-		RequestTimeout:  30 * time.Second,
 		Network:         "kubernetes-the-hard-way",
 		Address:         "kubernetes-the-hard-way",
 		HealthCheck:     "kubernetes",
@@ -92,21 +89,19 @@ func Default() Config {
 // resourceName is what Compute Engine calls RFC 1035 names.
 var resourceName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
-// Validate finds wrong usage, naming the flag of `khw-controller lb`.
+// Validate finds wrong usage, naming the flag of `khw-controller lb`. Project and
+// Region may be left out until New.
 func (c Config) Validate() error {
 	if !slices.Contains(Types, c.Type) {
 		return fmt.Errorf("--type: %q is not a type of load balancer on gcp; want one of %s", c.Type, strings.Join(Types, ", "))
 	}
-	if c.Project == "" {
-		return fmt.Errorf("--project: not given, and not known from the environment or a metadata service; name the project's ID")
-	}
-	if c.Region == "" {
-		return fmt.Errorf("--region: not given, and not known from the environment or a metadata service; name a region such as us-west1")
-	}
 	names := []struct{ flag, value string }{
 		{"network", c.Network}, {"address", c.Address}, {"health-check", c.HealthCheck},
 		{"firewall-rule", c.FirewallRule}, {"target-pool", c.TargetPool}, {"backend-service", c.BackendService},
-		{"instance-group", c.InstanceGroup}, {"forwarding-rule", c.ForwardingRule}, {"region", c.Region},
+		{"instance-group", c.InstanceGroup}, {"forwarding-rule", c.ForwardingRule},
+	}
+	if c.Region != "" {
+		names = append(names, struct{ flag, value string }{"region", c.Region})
 	}
 	for _, i := range c.Instances {
 		names = append(names, struct{ flag, value string }{"instances", i})

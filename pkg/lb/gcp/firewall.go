@@ -37,8 +37,8 @@ func (f *firewallRule) Read(ctx context.Context) (lb.State, error) {
 	fixed.field("direction", found.Direction, "INGRESS")
 	fixed.set("denied protocols", denied(found), nil)
 	if len(fixed) > 0 {
-		return lb.State{Exists: true, Changes: fixed, Problem: fmt.Sprintf("its %s is %s, not %s, which cannot be changed; delete it with gcloud compute firewall-rules delete %s, or name another with --firewall-rule",
-			fixed[0].Field, fixed[0].Old, orNothing(fixed[0].New), f.cfg.FirewallRule)}, nil
+		return lb.State{Exists: true, Changes: fixed, Problem: fmt.Sprintf("%s cannot be changed; delete it with gcloud compute firewall-rules delete %s, or name another with --firewall-rule",
+			fixed[0], f.cfg.FirewallRule)}, nil
 	}
 	var d diff
 	d.set("source ranges", found.SourceRanges, f.cfg.SourceRanges)
@@ -52,13 +52,6 @@ func (f *firewallRule) Read(ctx context.Context) (lb.State, error) {
 	state := lb.State{Exists: true, Changes: d, Ours: found.Description == mark}
 	state.Keep, err = f.rule.leadsElsewhere(ctx)
 	return state, err
-}
-
-func orNothing(s string) string {
-	if s == "" {
-		return "nothing"
-	}
-	return s
 }
 
 func allowed(f *compute.Firewall) []string {

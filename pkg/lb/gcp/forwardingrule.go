@@ -77,15 +77,17 @@ func (r *forwardingRule) Read(ctx context.Context) (lb.State, error) {
 	r.fixed.field("address", r.found.IPAddress, want)
 	r.fixed.field("ports", ports(r.found), fmt.Sprint(r.cfg.Port))
 	d := slices.Clone(r.fixed)
+	for i := range d {
+		d[i].Field += " (by a new rule)"
+	}
 	d.field("target", r.target(), r.backend.tail())
 	state := lb.State{Exists: true, ID: r.found.IPAddress, Changes: d, Ours: r.found.Description == mark}
 	if r.target() != r.backend.tail() {
 		state.Keep = "it leads to " + r.target()
 	}
 	if len(r.fixed) > 0 && !state.Ours {
-		f := r.fixed[0]
-		state.Problem = fmt.Sprintf("its %s is %s, not %s, which takes another rule, and this one is somebody else's; delete it with gcloud compute forwarding-rules delete %s --region %s, or name another with --forwarding-rule",
-			f.Field, f.Old, f.New, r.cfg.ForwardingRule, r.region)
+		state.Problem = fmt.Sprintf("%s takes a new rule, and this one is somebody else's; delete it with gcloud compute forwarding-rules delete %s --region %s, or name another with --forwarding-rule",
+			r.fixed[0], r.cfg.ForwardingRule, r.region)
 	}
 	return state, nil
 }

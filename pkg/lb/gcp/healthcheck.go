@@ -18,7 +18,8 @@ const description = "Kubernetes Health Check"
 // httpHealthCheck is the lab's: the legacy kind, which a target pool needs.
 type httpHealthCheck struct {
 	*client
-	cfg Config
+	cfg  Config
+	pool *targetPool
 }
 
 func (h *httpHealthCheck) Kind() string { return "http health check" }
@@ -46,7 +47,8 @@ func (h *httpHealthCheck) Read(ctx context.Context) (lb.State, error) {
 	var d diff
 	d.field("description", found.Description, description)
 	d.probe(h.cfg, found.Host, found.RequestPath, found.Port)
-	return lb.State{Exists: true, Changes: d}, nil
+	keep, err := h.pool.kept(ctx)
+	return lb.State{Exists: true, Changes: d, Keep: keep}, err
 }
 
 // probe compares what a health check of either kind asks for.
@@ -77,7 +79,8 @@ func (h *httpHealthCheck) Delete(ctx context.Context) error {
 // healthCheck is the regional kind, which a backend service needs.
 type healthCheck struct {
 	*client
-	cfg Config
+	cfg     Config
+	service *backendService
 }
 
 func (h *healthCheck) Kind() string { return "health check" }
@@ -109,7 +112,8 @@ func (h *healthCheck) Read(ctx context.Context) (lb.State, error) {
 	var d diff
 	d.field("description", found.Description, description)
 	d.probe(h.cfg, found.HttpHealthCheck.Host, found.HttpHealthCheck.RequestPath, found.HttpHealthCheck.Port)
-	return lb.State{Exists: true, Changes: d}, nil
+	keep, err := h.service.kept(ctx)
+	return lb.State{Exists: true, Changes: d, Keep: keep}, err
 }
 
 func (h *healthCheck) Create(ctx context.Context) error {

@@ -4,6 +4,7 @@ package gcp
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"google.golang.org/api/compute/v1"
@@ -18,6 +19,7 @@ type instanceGroup struct {
 	cfg         Config
 	zone        string
 	controllers *controllers
+	service     *backendService
 
 	members []string // tails
 }
@@ -41,13 +43,12 @@ func (g *instanceGroup) Read(ctx context.Context) (lb.State, error) {
 		return lb.State{}, err
 	}
 	state := lb.State{Exists: true, Ours: found.Description == mark}
+	state.Keep, err = g.service.kept(ctx)
 	for _, s := range g.controllers.strangers(g.members) {
-		state.Others = append(state.Others, s+" is in it too")
+		state.Others = append(state.Others, fmt.Sprintf("%s is in instance group %s too", s, g.Name()))
+		state.Keep = s + " is in it"
 	}
-	if len(state.Others) > 0 {
-		state.Keep = state.Others[0]
-	}
-	return state, nil
+	return state, err
 }
 
 // look reads who is in the group.

@@ -26,7 +26,9 @@ func (s settled) Create(ctx context.Context) error {
 	switch {
 	case readErr != nil:
 		return readErr
-	case state.Exists && state.Problem == "" && len(state.Changes) == 0:
+	case !state.Exists:
+		return err
+	case state.Problem == "" && len(state.Changes) == 0:
 		return nil
 	}
 	return &explained{"somebody else has made it meanwhile, and differently; the same command plans anew", err}

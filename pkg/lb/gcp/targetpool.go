@@ -5,6 +5,7 @@ package gcp
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
 
 	"google.golang.org/api/compute/v1"
@@ -19,48 +20,71 @@ type targetPool struct {
 	check       string // the tail of its health check
 	controllers *controllers
 
-	there   bool
-	checks  []string // tails
-	members []string // tails
+	found *compute.TargetPool // nil if there is none
+	read  bool
 }
 
 func (p *targetPool) Kind() string { return "target pool" }
 func (p *targetPool) Name() string { return p.cfg.TargetPool }
 func (p *targetPool) tail() string { return p.regional("targetPools", p.cfg.TargetPool) }
 
-func (p *targetPool) get(ctx context.Context) (*compute.TargetPool, error) {
+// get reads the pool once: its health check asks who else is in it.
+func (p *targetPool) get(ctx context.Context) error {
+	if p.read {
+		return nil
+	}
+	if err := p.controllers.look(ctx); err != nil {
+		return err
+	}
 	found, err := call(ctx, p.client, func(ctx context.Context) (*compute.TargetPool, error) {
 		return p.TargetPools.Get(p.project, p.region, p.cfg.TargetPool).Context(ctx).Do()
 	})
-	if err == nil {
-		p.there, p.checks, p.members = true, tails(found.HealthChecks), tails(found.Instances)
+	if err != nil && !absent(err) {
+		return err
 	}
-	return found, err
+	p.found, p.read = found, true
+	if err != nil {
+		p.found = nil
+	}
+	return nil
+}
+
+// members are the tails of the instances in it.
+func (p *targetPool) members() []string {
+	if p.found == nil {
+		return nil
+	}
+	return tails(p.found.Instances)
+}
+
+// kept ignores what a deleted controller has left in the pool.
+func (p *targetPool) kept(ctx context.Context) (string, error) {
+	err := p.get(ctx)
+	for _, s := range p.controllers.strangers(p.members()) {
+		if !slices.Contains(p.cfg.Instances, path.Base(s)) {
+			return fmt.Sprintf("%s is in target pool %s", s, p.cfg.TargetPool), err
+		}
+	}
+	return "", err
 }
 
 func (p *targetPool) Read(ctx context.Context) (lb.State, error) {
-	if err := p.controllers.look(ctx); err != nil {
-		return lb.State{}, err
-	}
-	found, err := p.get(ctx)
-	if absent(err) {
-		return lb.State{}, nil
-	} else if err != nil {
+	if err := p.get(ctx); err != nil || p.found == nil {
 		return lb.State{}, err
 	}
 	var d diff
-	d.set("health check", p.checks, []string{p.check})
-	state := lb.State{Exists: true, Changes: d, Ours: found.Description == mark}
-	for _, s := range p.controllers.strangers(p.members) {
-		state.Others = append(state.Others, s+" is in it too")
+	d.set("health check", tails(p.found.HealthChecks), []string{p.check})
+	state := lb.State{Exists: true, Changes: d, Ours: p.found.Description == mark}
+	for _, s := range p.controllers.strangers(p.members()) {
+		state.Others = append(state.Others, fmt.Sprintf("%s is in target pool %s too", s, p.cfg.TargetPool))
 	}
-	if len(state.Others) > 0 {
-		state.Keep = state.Others[0]
-	}
-	return state, nil
+	var err error
+	state.Keep, err = p.kept(ctx)
+	return state, err
 }
 
 func (p *targetPool) Create(ctx context.Context) error {
+	p.read = false
 	return p.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
 		wanted := &compute.TargetPool{Name: p.cfg.TargetPool, Description: mark, HealthChecks: []string{p.link(p.check)}}
 		return p.TargetPools.Insert(p.project, p.region, wanted).RequestId(id).Context(ctx).Do()
@@ -70,10 +94,7 @@ func (p *targetPool) Create(ctx context.Context) error {
 // Update takes the wrong health check away first: a pool has at most one, and
 // counts every member as healthy while it has none.
 func (p *targetPool) Update(ctx context.Context) error {
-	for _, wrong := range p.checks {
-		if wrong == p.check {
-			return nil
-		}
+	for _, wrong := range tails(p.found.HealthChecks) {
 		err := p.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
 			reference := &compute.TargetPoolsRemoveHealthCheckRequest{HealthChecks: []*compute.HealthCheckReference{{HealthCheck: p.link(wrong)}}}
 			return p.TargetPools.RemoveHealthCheck(p.project, p.region, p.cfg.TargetPool, reference).RequestId(id).Context(ctx).Do()
@@ -96,11 +117,12 @@ func (p *targetPool) Delete(ctx context.Context) error {
 
 // health asks for one instance at a time, as the API wants it.
 func (p *targetPool) health(ctx context.Context) (map[string]string, error) {
-	if _, err := p.get(ctx); err != nil {
+	p.read = false
+	if err := p.get(ctx); err != nil {
 		return nil, err
 	}
 	states := map[string]string{}
-	for _, member := range p.members {
+	for _, member := range p.members() {
 		answer, err := call(ctx, p.client, func(ctx context.Context) (*compute.TargetPoolInstanceHealth, error) {
 			return p.TargetPools.GetHealth(p.project, p.region, p.cfg.TargetPool, &compute.InstanceReference{Instance: p.link(member)}).Context(ctx).Do()
 		})
@@ -137,7 +159,7 @@ func (m *poolMember) Read(context.Context) (lb.State, error) {
 	found, problem := m.pool.controllers.find(m.name)
 	m.instance = found
 	return lb.State{
-		Exists:  problem == "" && slices.Contains(m.pool.members, found.tail()),
+		Exists:  problem == "" && slices.Contains(m.pool.members(), found.tail()),
 		ID:      found.zone,
 		Problem: problem,
 	}, nil
