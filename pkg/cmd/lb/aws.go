@@ -45,7 +45,7 @@ func newAWS() *onAWS {
 func (p *onAWS) flags() *pflag.FlagSet { return p.set }
 func (p *onAWS) types() []string       { return aws.Types }
 
-func (p *onAWS) complete(_ context.Context, shared lb.Options) error {
+func (p *onAWS) complete(shared lb.Options) error {
 	p.config.Options = shared
 	p.config.Subnets = nil
 	for _, s := range p.subnets {

@@ -39,7 +39,7 @@ type command struct {
 // New returns the command. It exits with 2 when a dry run has found something
 // to do.
 func New() *cobra.Command {
-	c := &command{providers: map[string]provider{address.AWS: newAWS()}}
+	c := &command{providers: map[string]provider{address.AWS: newAWS(), address.GCP: newGCP()}}
 	cmd := &cobra.Command{
 		Use:   "lb",
 		Short: "Wire up the cloud load balancer of lab chapter 8",
@@ -117,7 +117,7 @@ func (c *command) run(cmd *cobra.Command) error {
 		return err
 	}
 	provider := c.providers[c.cloud]
-	if err := provider.complete(cmd.Context(), c.shared); err != nil {
+	if err := provider.complete(c.shared); err != nil {
 		return err
 	}
 	if c.printPolicy {

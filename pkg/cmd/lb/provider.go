@@ -17,7 +17,7 @@ type provider interface {
 	// types are the values of --type, the default first.
 	types() []string
 	// complete takes the flags that both clouds have and finds wrong usage.
-	complete(ctx context.Context, shared lb.Options) error
+	complete(shared lb.Options) error
 	// policy is the least that has to be permitted.
 	policy(deletion bool) (string, error)
 	// open finds credentials.
