@@ -21,6 +21,9 @@ const (
 	Keep   Action = "keep"
 )
 
+// notThere is why a deletion has nothing to do for what does not exist.
+const notThere = "not there"
+
 // Outcome is what has become of a Step's Action.
 type Outcome string
 
@@ -40,7 +43,7 @@ type Step struct {
 	Name    string   `json:"name"`
 	ID      string   `json:"id,omitempty"`
 	Changes []Change `json:"changes,omitempty"`
-	// Why says why a deletion keeps it.
+	// Why says why a deletion does nothing with it.
 	Why string `json:"why,omitempty"`
 	// Others are left alone; see State.
 	Others  []string `json:"others,omitempty"`
@@ -99,7 +102,7 @@ func NewDeletion(ctx context.Context, cloud Cloud) (*Plan, error) {
 		step.Action = Keep
 		switch {
 		case !state.Exists:
-			step.Why = "not there"
+			step.Why = notThere
 		case state.Given:
 			step.Why = "only looked up"
 		case state.Keep != "":

@@ -23,7 +23,11 @@ func (p *Plan) WriteText(w io.Writer) {
 		if s.ID != "" {
 			fmt.Fprintf(w, " (%s)", s.ID)
 		}
-		if s.Why != "" {
+		switch s.Why {
+		case "":
+		case notThere:
+			fmt.Fprintf(w, ": %s", s.Why)
+		default:
 			fmt.Fprintf(w, ": kept, %s", s.Why)
 		}
 		fmt.Fprintln(w)
