@@ -4,6 +4,7 @@ package gcp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/khw-controller/khw-controller/pkg/lb"
@@ -33,6 +34,12 @@ type backend interface {
 // New finds credentials and, for a backend service, the zones of the controllers,
 // each of which needs a group. Config has to be valid.
 func New(ctx context.Context, c Config) (*Cloud, error) {
+	switch {
+	case c.Project == "":
+		return nil, errors.New("no GCP project is set; use --project, GOOGLE_CLOUD_PROJECT or CLOUDSDK_CORE_PROJECT")
+	case c.Region == "":
+		return nil, errors.New("no GCP region is set; use --region or CLOUDSDK_COMPUTE_REGION")
+	}
 	api, err := newClient(ctx, c)
 	if err != nil {
 		return nil, err

@@ -161,6 +161,16 @@ func TestNoCredentialsAtAll(t *testing.T) {
 	}
 }
 
+func TestNoPlace(t *testing.T) {
+	for flag, spoil := range map[string]func(*Config){"--project": func(c *Config) { c.Project = "" }, "--region": func(c *Config) { c.Region = "" }} {
+		cfg := newLab(t, TargetPool).cfg
+		spoil(&cfg)
+		if _, err := New(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), flag) {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+}
+
 // TestExplain is of answers that no other test meets.
 func TestExplain(t *testing.T) {
 	l := newLab(t, TargetPool)
