@@ -5,7 +5,6 @@ package aws
 import (
 	"context"
 	"fmt"
-	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -101,7 +100,7 @@ func (g *securityGroup) Create(ctx context.Context) error {
 		return err
 	}
 	g.id = awssdk.ToString(out.GroupId)
-	seen := ec2.NewSecurityGroupExistsWaiter(g.ec2.DescribeSecurityGroups, func(o *ec2.SecurityGroupExistsWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, g.pause })
+	seen := ec2.NewSecurityGroupExistsWaiter(g.ec2.DescribeSecurityGroups, func(o *ec2.SecurityGroupExistsWaiterOptions) { o.MinDelay, o.MaxDelay = g.pause/5, g.pause })
 	return seen.Wait(ctx, &ec2.DescribeSecurityGroupsInput{GroupIds: []string{g.id}}, g.patience)
 }
 

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -153,7 +152,7 @@ func (s *subnet) Create(ctx context.Context) error {
 		return err
 	}
 	s.id, s.zone, s.cidr = awssdk.ToString(out.Subnet.SubnetId), awssdk.ToString(out.Subnet.AvailabilityZone), s.spec.CIDR
-	available := ec2.NewSubnetAvailableWaiter(s.ec2.DescribeSubnets, func(o *ec2.SubnetAvailableWaiterOptions) { o.MinDelay, o.MaxDelay = time.Second, s.pause })
+	available := ec2.NewSubnetAvailableWaiter(s.ec2.DescribeSubnets, func(o *ec2.SubnetAvailableWaiterOptions) { o.MinDelay, o.MaxDelay = s.pause/5, s.pause })
 	return available.Wait(ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{s.id}}, s.patience)
 }
 
