@@ -16,6 +16,7 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -74,7 +75,6 @@ func New(ctx context.Context, c Config) (*Cloud, error) {
 func load(ctx context.Context, c Config) (awssdk.Config, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(c.RequestTimeout)),
-		config.WithEC2IMDSRegion(),
 	}
 	if c.Profile != "" {
 		options = append(options, config.WithSharedConfigProfile(c.Profile))
@@ -90,6 +90,9 @@ func load(ctx context.Context, c Config) (awssdk.Config, error) {
 	case err != nil:
 		return sdk, fmt.Errorf("reading the AWS configuration: %s", oneLine(err.Error()))
 	case sdk.Region == "":
+		sdk.Region = ownRegion(ctx, sdk)
+	}
+	if sdk.Region == "" {
 		return sdk, errors.New("no AWS region is set; use --region, AWS_REGION or aws configure")
 	}
 	if _, err := sdk.Credentials.Retrieve(ctx); err != nil {
@@ -99,6 +102,17 @@ func load(ctx context.Context, c Config) (awssdk.Config, error) {
 		sdk.RetryMaxAttempts = attempts
 	}
 	return sdk, nil
+}
+
+// ownRegion is the one that this machine is in, or "" elsewhere than on AWS.
+func ownRegion(ctx context.Context, sdk awssdk.Config) string {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	out, err := imds.NewFromConfig(sdk).GetRegion(ctx, &imds.GetRegionInput{})
+	if err != nil {
+		return ""
+	}
+	return out.Region
 }
 
 func newCloud(c Config, region string, a *account) *Cloud {

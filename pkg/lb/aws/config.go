@@ -170,8 +170,26 @@ func (c Config) Validate() error {
 	if c.Type == NLB && t.protocol == "SSL" {
 		return fmt.Errorf("--health-check-target %s: a network load balancer has no SSL checks; use TCP or HTTPS", c.HealthCheck.Target)
 	}
-	if c.HealthCheck.Timeout >= c.HealthCheck.Interval {
-		return fmt.Errorf("--health-check-timeout %d has to be below --health-check-interval %d", c.HealthCheck.Timeout, c.HealthCheck.Interval)
+	h := c.HealthCheck
+	// The bounds of a classic load balancer, within those of a target group.
+	for _, n := range []struct {
+		flag          string
+		value, lo, hi int32
+	}{
+		{"--health-check-interval", h.Interval, 5, 300},
+		{"--health-check-timeout", h.Timeout, 2, 60},
+		{"--healthy-threshold", h.HealthyAfter, 2, 10},
+		{"--unhealthy-threshold", h.UnhealthyAfter, 2, 10},
+	} {
+		if n.value < n.lo || n.value > n.hi {
+			return fmt.Errorf("%s %d is not from %d to %d", n.flag, n.value, n.lo, n.hi)
+		}
+	}
+	if c.RequestTimeout <= 0 {
+		return fmt.Errorf("--request-timeout %s is no time to answer in; use 30s or so", c.RequestTimeout)
+	}
+	if h.Timeout >= h.Interval {
+		return fmt.Errorf("--health-check-timeout %d has to be below --health-check-interval %d", h.Timeout, h.Interval)
 	}
 	for _, s := range c.AllowFrom {
 		if p, err := netip.ParsePrefix(s); err != nil || !p.Addr().Is4() || p != p.Masked() {

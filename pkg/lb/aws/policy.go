@@ -29,57 +29,101 @@ func action(service, operation string) string {
 	return "elasticloadbalancing:" + operation
 }
 
+// The statements of a policy.
+const (
+	onAnything    = "Read"
+	onNetwork     = "Network"
+	onBalancer    = "LoadBalancer"
+	onServiceRole = "FirstLoadBalancerOfTheAccount"
+)
+
+// need says for which load balancers a permission is needed.
+type need func(Config) bool
+
+func always(Config) bool           { return true }
+func creates(c Config) bool        { return c.Create }
+func isClassic(c Config) bool      { return c.Type == Classic }
+func isNLB(c Config) bool          { return c.Type == NLB }
+func createsClassic(c Config) bool { return c.Create && c.Type == Classic }
+
+// hasNetwork: it has subnets and a security group of its own.
+func hasNetwork(c Config) bool { return c.Create || c.Type == NLB }
+
+// permissions are all that this package may need, in the order of their
+// statements. Those of undo are needed for a deletion only.
+var permissions = []struct {
+	sid, action string
+	needed      need
+	undo        bool
+}{
+	{onAnything, "ec2:DescribeInstances", always, false},
+	{onAnything, "ec2:DescribeSecurityGroupRules", creates, false},
+	{onAnything, "ec2:DescribeSecurityGroups", hasNetwork, false},
+	{onAnything, "ec2:DescribeSubnets", hasNetwork, false},
+	{onAnything, "ec2:DescribeVpcs", always, false},
+	{onAnything, "elasticloadbalancing:DescribeInstanceHealth", isClassic, false},
+	{onAnything, "elasticloadbalancing:DescribeListeners", isNLB, false},
+	{onAnything, "elasticloadbalancing:DescribeLoadBalancerAttributes", hasNetwork, false},
+	{onAnything, "elasticloadbalancing:DescribeLoadBalancers", always, false},
+	{onAnything, "elasticloadbalancing:DescribeTags", hasNetwork, false},
+	{onAnything, "elasticloadbalancing:DescribeTargetGroups", isNLB, false},
+	{onAnything, "elasticloadbalancing:DescribeTargetHealth", isNLB, false},
+
+	{onNetwork, "ec2:AuthorizeSecurityGroupIngress", creates, false},
+	{onNetwork, "ec2:CreateSecurityGroup", creates, false},
+	{onNetwork, "ec2:CreateSubnet", creates, false},
+	{onNetwork, "ec2:CreateTags", creates, false}, // comes with what is created
+	{onNetwork, "ec2:DeleteSecurityGroup", creates, true},
+	{onNetwork, "ec2:DeleteSubnet", creates, true},
+	{onNetwork, "ec2:RevokeSecurityGroupIngress", creates, true},
+
+	{onBalancer, "elasticloadbalancing:AddTags", hasNetwork, false}, // comes with what is created
+	{onBalancer, "elasticloadbalancing:ApplySecurityGroupsToLoadBalancer", createsClassic, false},
+	{onBalancer, "elasticloadbalancing:AttachLoadBalancerToSubnets", createsClassic, false},
+	{onBalancer, "elasticloadbalancing:ConfigureHealthCheck", isClassic, false},
+	{onBalancer, "elasticloadbalancing:CreateListener", isNLB, false},
+	{onBalancer, "elasticloadbalancing:CreateLoadBalancer", hasNetwork, false},
+	{onBalancer, "elasticloadbalancing:CreateLoadBalancerListeners", createsClassic, false},
+	{onBalancer, "elasticloadbalancing:CreateTargetGroup", isNLB, false},
+	{onBalancer, "elasticloadbalancing:DeleteListener", isNLB, true},
+	{onBalancer, "elasticloadbalancing:DeleteLoadBalancer", hasNetwork, true},
+	{onBalancer, "elasticloadbalancing:DeleteLoadBalancerListeners", createsClassic, false}, // to replace one
+	{onBalancer, "elasticloadbalancing:DeleteTargetGroup", isNLB, true},
+	{onBalancer, "elasticloadbalancing:DeregisterInstancesFromLoadBalancer", isClassic, true},
+	{onBalancer, "elasticloadbalancing:DeregisterTargets", isNLB, true},
+	{onBalancer, "elasticloadbalancing:ModifyListener", isNLB, false},
+	{onBalancer, "elasticloadbalancing:ModifyLoadBalancerAttributes", hasNetwork, false},
+	{onBalancer, "elasticloadbalancing:ModifyTargetGroup", isNLB, false},
+	{onBalancer, "elasticloadbalancing:RegisterInstancesWithLoadBalancer", isClassic, false},
+	{onBalancer, "elasticloadbalancing:RegisterTargets", isNLB, false},
+	{onBalancer, "elasticloadbalancing:SetSecurityGroups", isNLB, false},
+	{onBalancer, "elasticloadbalancing:SetSubnets", isNLB, false},
+
+	// AWS makes the role of its own load balancing service with the first one:
+	// https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-service-linked-roles.html
+	{onServiceRole, "iam:CreateServiceLinkedRole", hasNetwork, false},
+}
+
 // Policy is the least IAM policy with which this Config can be read and applied
 // and, with deletion, undone.
 func Policy(c Config, deletion bool) (string, error) {
-	read := []string{"ec2:DescribeInstances", "ec2:DescribeVpcs", "elasticloadbalancing:DescribeLoadBalancers"}
-	var network, write, undo, unmake []string
-	if c.Create || c.Type == NLB {
-		read = append(read, "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets")
-	}
-	if c.Create {
-		read = append(read, "ec2:DescribeSecurityGroupRules")
-		network = append(network, "ec2:AuthorizeSecurityGroupIngress", "ec2:CreateSecurityGroup", "ec2:CreateSubnet", "ec2:CreateTags")
-		unmake = append(unmake, "ec2:DeleteSecurityGroup", "ec2:DeleteSubnet", "ec2:RevokeSecurityGroupIngress")
-	}
-	if c.Type == NLB {
-		read = append(read, "elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeLoadBalancerAttributes",
-			"elasticloadbalancing:DescribeTags", "elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetHealth")
-		write = append(write, "elasticloadbalancing:AddTags", "elasticloadbalancing:CreateListener", "elasticloadbalancing:CreateLoadBalancer",
-			"elasticloadbalancing:CreateTargetGroup", "elasticloadbalancing:ModifyListener", "elasticloadbalancing:ModifyLoadBalancerAttributes",
-			"elasticloadbalancing:ModifyTargetGroup", "elasticloadbalancing:RegisterTargets",
-			"elasticloadbalancing:SetSecurityGroups", "elasticloadbalancing:SetSubnets")
-		undo = append(undo, "elasticloadbalancing:DeleteListener", "elasticloadbalancing:DeleteLoadBalancer",
-			"elasticloadbalancing:DeleteTargetGroup", "elasticloadbalancing:DeregisterTargets")
-	} else {
-		read = append(read, "elasticloadbalancing:DescribeInstanceHealth")
-		write = append(write, "elasticloadbalancing:ConfigureHealthCheck", "elasticloadbalancing:RegisterInstancesWithLoadBalancer")
-		undo = append(undo, "elasticloadbalancing:DeregisterInstancesFromLoadBalancer")
-		if c.Create {
-			read = append(read, "elasticloadbalancing:DescribeLoadBalancerAttributes", "elasticloadbalancing:DescribeTags")
-			write = append(write, "elasticloadbalancing:AddTags", "elasticloadbalancing:ApplySecurityGroupsToLoadBalancer",
-				"elasticloadbalancing:AttachLoadBalancerToSubnets", "elasticloadbalancing:CreateLoadBalancer",
-				"elasticloadbalancing:CreateLoadBalancerListeners", "elasticloadbalancing:DeleteLoadBalancerListeners",
-				"elasticloadbalancing:ModifyLoadBalancerAttributes")
-			undo = append(undo, "elasticloadbalancing:DeleteLoadBalancer")
+	d := document{Version: "2012-10-17"}
+	for _, p := range permissions {
+		if !p.needed(c) || p.undo && !deletion {
+			continue
 		}
-	}
-	if deletion {
-		network, write = append(network, unmake...), append(write, undo...)
-	}
-	d := document{Version: "2012-10-17", Statement: []statement{
-		{"Read", "Allow", read, []string{"*"}},
-		{"LoadBalancer", "Allow", write, c.arns()},
-	}}
-	if len(network) > 0 {
-		d.Statement = append(d.Statement, statement{"Network", "Allow", network, []string{"*"}})
+		if n := len(d.Statement); n == 0 || d.Statement[n-1].Sid != p.sid {
+			d.Statement = append(d.Statement, statement{Sid: p.sid, Effect: "Allow", Resource: c.resources(p.sid)})
+		}
+		last := &d.Statement[len(d.Statement)-1]
+		last.Action = append(last.Action, p.action)
 	}
 	text, err := json.MarshalIndent(d, "", "  ")
 	return string(text), err
 }
 
-// arns are those of the load balancer and what belongs to it.
-func (c Config) arns() []string {
+// resources are the ARNs that a statement is about.
+func (c Config) resources(sid string) []string {
 	region, partition := c.Region, "aws"
 	switch {
 	case region == "":
@@ -90,7 +134,12 @@ func (c Config) arns() []string {
 		partition = "aws-us-gov"
 	}
 	prefix := fmt.Sprintf("arn:%s:elasticloadbalancing:%s:*:", partition, region)
-	if c.Type == Classic {
+	switch {
+	case sid == onServiceRole:
+		return []string{fmt.Sprintf("arn:%s:iam::*:role/aws-service-role/elasticloadbalancing.amazonaws.com/*", partition)}
+	case sid != onBalancer:
+		return []string{"*"}
+	case c.Type == Classic:
 		return []string{prefix + "loadbalancer/" + c.LoadBalancer}
 	}
 	return []string{
