@@ -5,7 +5,6 @@ package computeapi
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"regexp"
 	"strings"
 )
@@ -43,7 +42,7 @@ func checkForwardingRule(s *Server, path string, body object) error {
 			body["portRange"] = text + "-" + text
 		}
 	}
-	ip, err := s.reservedIP(body["IPAddress"], region)
+	ip, err := s.reservedIP(body["IPAddress"], region, body["networkTier"])
 	if err != nil {
 		return err
 	}
@@ -56,24 +55,20 @@ func checkForwardingRule(s *Server, path string, body object) error {
 	return nil
 }
 
-// reservedIP returns the IP address that a rule names, by itself or by the link
-// of the reservation, which must be in the region.
-func (s *Server) reservedIP(value any, region string) (string, error) {
+// reservedIP returns the IP address that a rule names, which must be reserved in
+// the region and in the rule's network tier.
+func (s *Server) reservedIP(value any, region string, tier any) (string, error) {
 	text, _ := value.(string)
-	if ip, err := netip.ParseAddr(text); err == nil {
-		for path, r := range s.resources {
-			if r["kind"] == "compute#address" && r["address"] == ip.String() && strings.Split(path, "/")[3] == region {
-				return text, nil
-			}
+	for path, r := range s.resources {
+		if r["kind"] != "compute#address" || r["address"] != text || strings.Split(path, "/")[3] != region {
+			continue
 		}
-		return "", invalid("invalid", "Invalid value for field 'resource.IPAddress': '%s'. Specified IP address is not reserved in region %s.", text, region)
+		if r["networkTier"] != tier {
+			return "", invalid("invalid", "Invalid value for field 'resource.networkTier': '%v'. The network tier of specified IP address is %v, that of the forwarding rule is %v.", tier, r["networkTier"], tier)
+		}
+		return text, nil
 	}
-	full, err := s.refer(value, "resource.IPAddress", "regions/"+region+"/addresses")
-	if err != nil {
-		return "", err
-	}
-	path := strings.TrimPrefix(full, linkBase)
-	return s.resources[path]["address"].(string), nil
+	return "", invalid("invalid", "Invalid value for field 'resource.IPAddress': '%s'. Specified IP address is not reserved in region %s.", text, region)
 }
 
 // setTarget moves a rule, also between the two kinds of target: that is how the

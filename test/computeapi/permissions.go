@@ -33,8 +33,8 @@ var more = map[string][]struct{ field, permission string }{
 	"compute.forwardingRules.insert":        {{"IPAddress", "compute.addresses.use"}, {"target", "compute.targetPools.use"}, {"backendService", "compute.regionBackendServices.use"}},
 }
 
-// Permissions are those that a call needs.
-func Permissions(method string, body map[string]any) []string {
+// permissions are those that a call needs.
+func permissions(method string, body map[string]any) []string {
 	dot := strings.LastIndex(method, ".")
 	verb := method[dot+1:]
 	if v, ok := verbs[verb]; ok {

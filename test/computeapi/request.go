@@ -95,7 +95,7 @@ func (s *Server) checkPermissions(req *request) error {
 	if s.granted == nil {
 		return nil
 	}
-	for _, p := range Permissions(req.method.ID, req.body) {
+	for _, p := range permissions(req.method.ID, req.body) {
 		if !slices.Contains(s.granted, p) {
 			return refuse(http.StatusForbidden, "forbidden", "Required '%s' permission for '%s'", p, req.path)
 		}

@@ -151,7 +151,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			status = e.code
 		}
 	}
-	if !fault.Lost && call < len(s.calls) {
+	if !fault.Lost {
 		s.calls[call].Status = status
 	}
 	s.mu.Unlock()
@@ -180,7 +180,7 @@ func (s *Server) answer(m *method, path string, values map[string]string, query 
 			return nil, badRequest("Invalid JSON payload received. %s", err)
 		}
 	}
-	s.calls[len(s.calls)-1].Needs = Permissions(m.ID, req.body)
+	s.calls[len(s.calls)-1].Needs = permissions(m.ID, req.body)
 	if err := s.check(req); err != nil {
 		return nil, err
 	}

@@ -21,27 +21,28 @@ type reservedAddress struct {
 	cfg  Config
 	rule *forwardingRule
 
-	ip string
+	ip   string
+	tier string // a forwarding rule has to be of the same
 }
 
 func (a *reservedAddress) Kind() string { return "address" }
 func (a *reservedAddress) Name() string { return a.cfg.Address }
 
 func (a *reservedAddress) Read(ctx context.Context) (lb.State, error) {
-	found, err := call(ctx, a.client, func(ctx context.Context) (*compute.Address, error) {
+	found, err := find(ctx, a.client, func(ctx context.Context) (*compute.Address, error) {
 		return a.Addresses.Get(a.project, a.region, a.cfg.Address).Context(ctx).Do()
 	})
 	switch {
-	case absent(err) && a.cfg.Create:
-		return lb.State{}, nil
-	case absent(err):
-		return lb.State{Problem: fmt.Sprintf("there is none of this name in %s; reserve it with --create or as lab chapter 3 does, or name another with --address", a.region)}, nil
 	case err != nil:
 		return lb.State{}, err
+	case found == nil && a.cfg.Create:
+		return lb.State{}, nil
+	case found == nil:
+		return lb.State{Problem: fmt.Sprintf("there is none of this name in %s; reserve it with --create or as lab chapter 3 does, or name another with --address", a.region)}, nil
 	case found.AddressType == "INTERNAL":
 		return lb.State{Problem: fmt.Sprintf("%s is an internal address, which no client outside the network reaches; name an external one with --address", found.Address)}, nil
 	}
-	a.ip = found.Address
+	a.ip, a.tier = found.Address, found.NetworkTier
 	state := lb.State{Exists: true, ID: found.Address, Given: !a.cfg.Create, Ours: found.Description == mark}
 	if !state.Ours {
 		state.Keep = "reserved by somebody else"

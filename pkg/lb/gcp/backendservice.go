@@ -26,8 +26,7 @@ type backendService struct {
 	check  string // the tail of its health check
 	groups []*instanceGroup
 
-	found *compute.BackendService // nil if there is none
-	read  bool
+	once[compute.BackendService]
 }
 
 func (s *backendService) Kind() string { return "backend service" }
@@ -36,20 +35,9 @@ func (s *backendService) tail() string { return s.regional("backendServices", s.
 
 // get reads the service once: what it refers to asks who else uses it.
 func (s *backendService) get(ctx context.Context) error {
-	if s.read {
-		return nil
-	}
-	found, err := call(ctx, s.client, func(ctx context.Context) (*compute.BackendService, error) {
+	return s.find(ctx, s.client, func(ctx context.Context) (*compute.BackendService, error) {
 		return s.RegionBackendServices.Get(s.project, s.region, s.cfg.BackendService).Context(ctx).Do()
 	})
-	if err != nil && !absent(err) {
-		return err
-	}
-	s.found, s.read = found, true
-	if err != nil {
-		s.found = nil
-	}
-	return nil
 }
 
 // backends are the tails of its groups, ours and others.
@@ -118,7 +106,7 @@ func (s *backendService) wanted(there []*compute.Backend) *compute.BackendServic
 }
 
 func (s *backendService) Create(ctx context.Context) error {
-	s.read = false
+	s.known = false
 	wanted := s.wanted(nil)
 	wanted.Name, wanted.Description, wanted.LoadBalancingScheme = s.cfg.BackendService, mark, external
 	return s.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
@@ -136,7 +124,7 @@ func (s *backendService) Update(ctx context.Context) error {
 }
 
 func (s *backendService) patch(ctx context.Context) error {
-	s.read = false
+	s.known = false
 	if err := s.get(ctx); err != nil {
 		return err
 	}
@@ -157,7 +145,7 @@ func (s *backendService) Delete(ctx context.Context) error {
 }
 
 func (s *backendService) health(ctx context.Context) (map[string]string, error) {
-	s.read = false
+	s.known = false
 	if err := s.get(ctx); err != nil || s.found == nil {
 		return nil, err
 	}
@@ -177,8 +165,11 @@ func (s *backendService) health(ctx context.Context) (map[string]string, error) 
 		if err != nil {
 			return nil, fmt.Errorf("asking for the health of %s: %w", tail(b.Group), err)
 		}
+		statuses := map[string][]*compute.HealthStatus{}
 		for _, status := range answer.HealthStatus {
-			states[tail(status.Instance)] = status.HealthState
+			instance := tail(status.Instance)
+			statuses[instance] = append(statuses[instance], status)
+			states[instance] = worst(statuses[instance])
 		}
 	}
 	return states, nil

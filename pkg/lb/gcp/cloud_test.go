@@ -4,8 +4,15 @@ package gcp
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -201,6 +208,55 @@ func TestExplain(t *testing.T) {
 	if _, err := l.plan(hasty()); err == nil || !strings.Contains(err.Error(), "does not accept the credentials") {
 		t.Errorf("401: %v", err)
 	}
+}
+
+// TestUnreached has nobody listen, and then a service of tokens that gives none.
+func TestUnreached(t *testing.T) {
+	l := newLab(t, TargetPool)
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody.Close()
+	l.cfg.Endpoint = "http://" + nobody.Addr().String() + "/compute/v1/"
+	if _, err := l.plan(hasty()); err == nil || !strings.Contains(err.Error(), "cannot be reached: ") || !strings.Contains(err.Error(), "check the network") {
+		t.Errorf("%v", err)
+	}
+
+	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"error":"invalid_grant","error_description":"Account has been deleted"}`)
+	}))
+	defer tokens.Close()
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", serviceAccount(t, tokens.URL))
+	l.cfg.Endpoint = "https://127.0.0.1:1/compute/v1/"
+	if _, err := l.plan(hasty()); err == nil || !strings.Contains(err.Error(), "Account has been deleted") || !strings.Contains(err.Error(), "gcloud auth application-default login") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v", err)
+	}
+}
+
+// serviceAccount writes the key file of one whose tokens come from a URL.
+func serviceAccount(t *testing.T, tokens string) string {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(map[string]string{
+		"type": "service_account", "client_email": "khw@hard-way.iam.gserviceaccount.com", "token_uri": tokens,
+		"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "key.json")
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func TestStopsWhenInterrupted(t *testing.T) {

@@ -83,7 +83,7 @@ func describe(found *compute.Instance) instance {
 // wrong.
 func (c *controllers) find(name string) (instance, string) {
 	candidates := slices.DeleteFunc(slices.Clone(c.named[name]), func(i instance) bool {
-		return i.status != "RUNNING" || i.network != c.cfg.Network || RegionOf(i.zone) != c.region
+		return i.status != "RUNNING" || i.network != c.cfg.Network || regionOf(i.zone) != c.region
 	})
 	switch others := c.named[name]; {
 	case len(candidates) == 1:
@@ -142,7 +142,7 @@ func (c *controllers) zones(ctx context.Context) ([]string, error) {
 		}
 		for _, scope := range page.Items {
 			for _, g := range scope.InstanceGroups {
-				if g.Zone != "" && RegionOf(g.Zone) == c.region {
+				if g.Zone != "" && regionOf(g.Zone) == c.region {
 					zones = append(zones, path.Base(g.Zone))
 				}
 			}

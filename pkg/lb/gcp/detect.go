@@ -35,12 +35,12 @@ func Detect(ctx context.Context) (Place, error) {
 	if err != nil {
 		return Place{}, fmt.Errorf("asking GCP metadata for the zone: %w", err)
 	}
-	return Place{Project: project, Region: RegionOf(zone)}, nil
+	return Place{Project: project, Region: regionOf(zone)}, nil
 }
 
-// RegionOf returns the region of a zone, given by name or URL: us-west1 for
+// regionOf returns the region of a zone, given by name or URL: us-west1 for
 // us-west1-c.
-func RegionOf(zone string) string {
+func regionOf(zone string) string {
 	zone = path.Base(zone)
 	if i := strings.LastIndex(zone, "-"); i > 0 {
 		return zone[:i]

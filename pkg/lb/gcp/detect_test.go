@@ -60,7 +60,7 @@ func TestDetect(t *testing.T) {
 
 func TestRegionOf(t *testing.T) {
 	for zone, want := range map[string]string{"us-west1-c": "us-west1", "projects/42/zones/europe-west10-a": "europe-west10", "none": "none"} {
-		if got := RegionOf(zone); got != want {
+		if got := regionOf(zone); got != want {
 			t.Errorf("%s is in %s, want %s", zone, got, want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"google.golang.org/api/googleapi"
@@ -38,7 +39,19 @@ func (c *client) explain(err error) error {
 	case timedOut(err):
 		return &explained{fmt.Sprintf("%s did not answer within %s%s; check the network and the proxy settings, or raise --request-timeout", c.host(), c.pace.request, attempts(err)), err}
 	}
-	return err
+	return c.explainUnreached(err)
+}
+
+// explainUnreached is of errors that never got to the API.
+func (c *client) explainUnreached(err error) error {
+	var unreached *url.Error
+	switch {
+	case !errors.As(err, &unreached):
+		return err
+	case strings.Contains(unreached.Error(), "fetch token"):
+		return &explained{fmt.Sprintf("Google gives no token for the credentials: %s; run gcloud auth application-default login", oneLine(unreached.Err.Error())), err}
+	}
+	return &explained{fmt.Sprintf("%s cannot be reached: %s%s; check the network and the proxy settings", c.host(), oneLine(unreached.Err.Error()), attempts(err)), err}
 }
 
 func (c *client) explainAPI(err *googleapi.Error, said string) string {

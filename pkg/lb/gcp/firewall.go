@@ -24,12 +24,10 @@ func (f *firewallRule) Kind() string { return "firewall rule" }
 func (f *firewallRule) Name() string { return f.cfg.FirewallRule }
 
 func (f *firewallRule) Read(ctx context.Context) (lb.State, error) {
-	found, err := call(ctx, f.client, func(ctx context.Context) (*compute.Firewall, error) {
+	found, err := find(ctx, f.client, func(ctx context.Context) (*compute.Firewall, error) {
 		return f.Firewalls.Get(f.project, f.cfg.FirewallRule).Context(ctx).Do()
 	})
-	if absent(err) {
-		return lb.State{}, nil
-	} else if err != nil {
+	if err != nil || found == nil {
 		return lb.State{}, err
 	}
 	var fixed diff

@@ -19,8 +19,7 @@ type forwardingRule struct {
 	address *reservedAddress
 	backend backend
 
-	found *compute.ForwardingRule // nil if there is none
-	read  bool
+	once[compute.ForwardingRule]
 	fixed diff // what takes another rule to change
 }
 
@@ -30,20 +29,9 @@ func (r *forwardingRule) tail() string { return r.regional("forwardingRules", r.
 
 // get reads the rule once: others before it ask where it leads.
 func (r *forwardingRule) get(ctx context.Context) error {
-	if r.read {
-		return nil
-	}
-	found, err := call(ctx, r.client, func(ctx context.Context) (*compute.ForwardingRule, error) {
+	return r.find(ctx, r.client, func(ctx context.Context) (*compute.ForwardingRule, error) {
 		return r.ForwardingRules.Get(r.project, r.region, r.cfg.ForwardingRule).Context(ctx).Do()
 	})
-	if err != nil && !absent(err) {
-		return fmt.Errorf("reading forwarding rule %s: %w", r.cfg.ForwardingRule, err)
-	}
-	r.found, r.read = found, true
-	if err != nil {
-		r.found = nil
-	}
-	return nil
 }
 
 // target is the tail of what the rule leads to.
@@ -108,10 +96,10 @@ func ports(r *compute.ForwardingRule) string {
 }
 
 func (r *forwardingRule) Create(ctx context.Context) error {
-	r.read = false
+	r.known = false
 	wanted := &compute.ForwardingRule{
 		Name: r.cfg.ForwardingRule, Description: mark,
-		IPAddress: r.address.ip, IPProtocol: protocolTCP, LoadBalancingScheme: external,
+		IPAddress: r.address.ip, NetworkTier: r.address.tier, IPProtocol: protocolTCP, LoadBalancingScheme: external,
 		PortRange: fmt.Sprint(r.cfg.Port),
 	}
 	if r.cfg.Type == BackendService {

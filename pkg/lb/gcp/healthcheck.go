@@ -36,12 +36,10 @@ func (h *httpHealthCheck) wanted() *compute.HttpHealthCheck {
 }
 
 func (h *httpHealthCheck) Read(ctx context.Context) (lb.State, error) {
-	found, err := call(ctx, h.client, func(ctx context.Context) (*compute.HttpHealthCheck, error) {
+	found, err := find(ctx, h.client, func(ctx context.Context) (*compute.HttpHealthCheck, error) {
 		return h.HttpHealthChecks.Get(h.project, h.cfg.HealthCheck).Context(ctx).Do()
 	})
-	if absent(err) {
-		return lb.State{}, nil
-	} else if err != nil {
+	if err != nil || found == nil {
 		return lb.State{}, err
 	}
 	var d diff
@@ -98,15 +96,13 @@ func (h *healthCheck) wanted() *compute.HealthCheck {
 }
 
 func (h *healthCheck) Read(ctx context.Context) (lb.State, error) {
-	found, err := call(ctx, h.client, func(ctx context.Context) (*compute.HealthCheck, error) {
+	found, err := find(ctx, h.client, func(ctx context.Context) (*compute.HealthCheck, error) {
 		return h.RegionHealthChecks.Get(h.project, h.region, h.cfg.HealthCheck).Context(ctx).Do()
 	})
-	switch {
-	case absent(err):
-		return lb.State{}, nil
-	case err != nil:
+	if err != nil || found == nil {
 		return lb.State{}, err
-	case found.HttpHealthCheck == nil:
+	}
+	if found.HttpHealthCheck == nil {
 		return lb.State{Exists: true, Keep: "its type is " + found.Type, Problem: fmt.Sprintf("its type is %s, which cannot be changed to HTTP; delete it, or name another with --health-check", found.Type)}, nil
 	}
 	var d diff

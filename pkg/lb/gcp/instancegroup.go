@@ -31,12 +31,10 @@ func (g *instanceGroup) tail() string {
 }
 
 func (g *instanceGroup) Read(ctx context.Context) (lb.State, error) {
-	found, err := call(ctx, g.client, func(ctx context.Context) (*compute.InstanceGroup, error) {
+	found, err := find(ctx, g.client, func(ctx context.Context) (*compute.InstanceGroup, error) {
 		return g.InstanceGroups.Get(g.project, g.zone, g.cfg.InstanceGroup).Context(ctx).Do()
 	})
-	if absent(err) {
-		return lb.State{}, nil
-	} else if err != nil {
+	if err != nil || found == nil {
 		return lb.State{}, err
 	}
 	if err := g.look(ctx); err != nil {

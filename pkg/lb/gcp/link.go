@@ -3,6 +3,7 @@
 package gcp
 
 import (
+	"context"
 	"net/http"
 	"regexp"
 	"slices"
@@ -48,6 +49,30 @@ var noSuchPlace = regexp.MustCompile(`^The resource 'projects/[^/']+(/(regions|z
 // though its project and region are.
 func absent(err error) bool {
 	return hasCode(err, http.StatusNotFound) && !noSuchPlace.MatchString(message(err))
+}
+
+// find is a get, which returns nil for what is not there.
+func find[T any](ctx context.Context, c *client, ask func(context.Context) (*T, error)) (*T, error) {
+	found, err := call(ctx, c, ask)
+	if absent(err) {
+		return nil, nil
+	}
+	return found, err
+}
+
+// once is a find whose answer others ask for, too.
+type once[T any] struct {
+	found *T // nil if it is not there
+	known bool
+}
+
+func (o *once[T]) find(ctx context.Context, c *client, ask func(context.Context) (*T, error)) error {
+	if o.known {
+		return nil
+	}
+	found, err := find(ctx, c, ask)
+	o.found, o.known = found, err == nil
+	return err
 }
 
 // diff collects the fields that are not as they should be.

@@ -37,6 +37,10 @@ func deviations() []deviation {
 		{"with --create, all there", func(l *lab) { l.cfg.Create = true }, nil},
 
 		{"the address is not reserved", func(l *lab) { l.Remove(region + "addresses/kubernetes-the-hard-way") }, nil},
+		{"the address is of the standard tier", func(l *lab) {
+			l.Edit(region+"addresses/kubernetes-the-hard-way", map[string]any{"networkTier": "STANDARD"})
+			l.Remove(ruleAt)
+		}, nil},
 		{"the address is internal", edit(region+"addresses/kubernetes-the-hard-way", map[string]any{"addressType": "INTERNAL"}), nil},
 		{"another address is wanted, and the rule is ours", func(l *lab) {
 			l.AddAddress("us-west1", "spare", "203.0.113.81")

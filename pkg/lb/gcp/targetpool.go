@@ -20,8 +20,7 @@ type targetPool struct {
 	check       string // the tail of its health check
 	controllers *controllers
 
-	found *compute.TargetPool // nil if there is none
-	read  bool
+	once[compute.TargetPool]
 }
 
 func (p *targetPool) Kind() string { return "target pool" }
@@ -30,23 +29,12 @@ func (p *targetPool) tail() string { return p.regional("targetPools", p.cfg.Targ
 
 // get reads the pool once: its health check asks who else is in it.
 func (p *targetPool) get(ctx context.Context) error {
-	if p.read {
-		return nil
-	}
 	if err := p.controllers.look(ctx); err != nil {
 		return err
 	}
-	found, err := call(ctx, p.client, func(ctx context.Context) (*compute.TargetPool, error) {
+	return p.find(ctx, p.client, func(ctx context.Context) (*compute.TargetPool, error) {
 		return p.TargetPools.Get(p.project, p.region, p.cfg.TargetPool).Context(ctx).Do()
 	})
-	if err != nil && !absent(err) {
-		return err
-	}
-	p.found, p.read = found, true
-	if err != nil {
-		p.found = nil
-	}
-	return nil
 }
 
 // members are the tails of the instances in it.
@@ -84,7 +72,7 @@ func (p *targetPool) Read(ctx context.Context) (lb.State, error) {
 }
 
 func (p *targetPool) Create(ctx context.Context) error {
-	p.read = false
+	p.known = false
 	return p.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
 		wanted := &compute.TargetPool{Name: p.cfg.TargetPool, Description: mark, HealthChecks: []string{p.link(p.check)}}
 		return p.TargetPools.Insert(p.project, p.region, wanted).RequestId(id).Context(ctx).Do()
@@ -117,7 +105,7 @@ func (p *targetPool) Delete(ctx context.Context) error {
 
 // health asks for one instance at a time, as the API wants it.
 func (p *targetPool) health(ctx context.Context) (map[string]string, error) {
-	p.read = false
+	p.known = false
 	if err := p.get(ctx); err != nil {
 		return nil, err
 	}
