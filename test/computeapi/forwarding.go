@@ -73,15 +73,7 @@ func (s *Server) reservedIP(value any, region string, tier any) (string, error) 
 
 // setTarget moves a rule, also between the two kinds of target: that is how the
 // service's guide moves from a target pool to a backend service.
-func setTarget(s *Server, req *request, fault Fault) (object, error) {
-	if op := s.repeated(req); op != nil {
-		return op.object, nil
-	}
-	path := req.resource()
-	r, err := s.existing(path)
-	if err != nil {
-		return nil, err
-	}
+func setTarget(s *Server, req *request, path string, r object) (func(), error) {
 	region := req.values["region"]
 	full, err := s.refer(req.body["target"], "target", "regions/"+region+"/targetPools", "regions/"+region+"/backendServices")
 	if err != nil {
@@ -95,8 +87,8 @@ func setTarget(s *Server, req *request, fault Fault) (object, error) {
 	} else {
 		changed["target"] = full
 	}
-	return s.start(req, fault, path, func() {
+	return func() {
 		changed["fingerprint"] = fingerprint(changed)
 		s.resources[path] = changed
-	}), nil
+	}, nil
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// links of one field of the request's items, such as instances[].instance,
-// resolved by refer.
+// items are the links in one field of the request's list, such as
+// instances[].instance, resolved by refer.
 func (s *Server) items(req *request, field, key string, refer func(value any, at string) (string, error)) ([]any, error) {
 	list, _ := req.body[field].([]any)
 	if len(list) == 0 {
@@ -29,15 +29,7 @@ func (s *Server) items(req *request, field, key string, refer func(value any, at
 
 // poolChange changes a list of links in a target pool.
 func poolChange(body, key, field string, refer func(s *Server, req *request, value any, at string) (string, error), change func(have, links []any) ([]any, error)) handler {
-	return func(s *Server, req *request, fault Fault) (object, error) {
-		if op := s.repeated(req); op != nil {
-			return op.object, nil
-		}
-		path := req.resource()
-		r, err := s.existing(path)
-		if err != nil {
-			return nil, err
-		}
+	return changing(func(s *Server, req *request, path string, r object) (func(), error) {
 		links, err := s.items(req, body, key, func(v any, at string) (string, error) { return refer(s, req, v, at) })
 		if err != nil {
 			return nil, err
@@ -47,15 +39,15 @@ func poolChange(body, key, field string, refer func(s *Server, req *request, val
 		if err != nil {
 			return nil, err
 		}
-		return s.start(req, fault, path, func() {
+		return func() {
 			changed := maps.Clone(r)
 			changed[field] = after
 			if len(after) == 0 {
 				delete(changed, field)
 			}
 			s.resources[path] = changed
-		}), nil
-	}
+		}, nil
+	})
 }
 
 func add(have, links []any) ([]any, error) {
@@ -113,15 +105,7 @@ func (s *Server) zonal(req *request) func(value any, at string) (string, error) 
 	}
 }
 
-func addInstances(s *Server, req *request, fault Fault) (object, error) {
-	if op := s.repeated(req); op != nil {
-		return op.object, nil
-	}
-	path := req.resource()
-	r, err := s.existing(path)
-	if err != nil {
-		return nil, err
-	}
+func addInstances(s *Server, req *request, path string, r object) (func(), error) {
 	links, err := s.items(req, "instances", "instance", s.zonal(req))
 	if err != nil {
 		return nil, err
@@ -134,23 +118,16 @@ func addInstances(s *Server, req *request, fault Fault) (object, error) {
 			}
 		}
 	}
-	return s.start(req, fault, path, func() {
+	return func() {
 		for _, l := range links {
 			instance := strings.TrimPrefix(l.(string), linkBase)
 			s.members[path] = append(s.members[path], instance)
 			r["network"] = networkOf(s.resources[instance])
 		}
-	}), nil
+	}, nil
 }
 
-func removeInstances(s *Server, req *request, fault Fault) (object, error) {
-	if op := s.repeated(req); op != nil {
-		return op.object, nil
-	}
-	path := req.resource()
-	if _, err := s.existing(path); err != nil {
-		return nil, err
-	}
+func removeInstances(s *Server, req *request, path string, _ object) (func(), error) {
 	links, err := s.items(req, "instances", "instance", s.zonal(req))
 	if err != nil {
 		return nil, err
@@ -160,9 +137,9 @@ func removeInstances(s *Server, req *request, fault Fault) (object, error) {
 			return nil, invalid("invalid", "Instance '%v' is not a member of '%s'.", l, path)
 		}
 	}
-	return s.start(req, fault, path, func() {
+	return func() {
 		s.members[path] = slices.DeleteFunc(s.members[path], func(m string) bool { return slices.Contains(links, any(link(m))) })
-	}), nil
+	}, nil
 }
 
 func listInstances(s *Server, req *request, _ Fault) (object, error) {

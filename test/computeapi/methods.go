@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -26,8 +24,8 @@ var handlers = map[string]handler{
 	"compute.instances.list":                  list,
 	"compute.instances.aggregatedList":        aggregatedList,
 	"compute.instanceGroups.aggregatedList":   aggregatedList,
-	"compute.instanceGroups.addInstances":     addInstances,
-	"compute.instanceGroups.removeInstances":  removeInstances,
+	"compute.instanceGroups.addInstances":     changing(addInstances),
+	"compute.instanceGroups.removeInstances":  changing(removeInstances),
 	"compute.instanceGroups.listInstances":    listInstances,
 	"compute.targetPools.addHealthCheck":      addHealthCheck,
 	"compute.targetPools.removeHealthCheck":   removeHealthCheck,
@@ -35,7 +33,7 @@ var handlers = map[string]handler{
 	"compute.targetPools.removeInstance":      removeInstance,
 	"compute.targetPools.getHealth":           poolHealth,
 	"compute.regionBackendServices.getHealth": groupHealth,
-	"compute.forwardingRules.setTarget":       setTarget,
+	"compute.forwardingRules.setTarget":       changing(setTarget),
 }
 
 func init() {
@@ -43,7 +41,7 @@ func init() {
 		handlers[id+".get"] = get
 		handlers[id+".list"] = list
 		handlers[id+".insert"] = insert(c)
-		handlers[id+".delete"] = remove
+		handlers[id+".delete"] = changing(remove)
 		if c.patchable {
 			handlers[id+".patch"] = patch(c)
 		}
@@ -113,15 +111,7 @@ func insert(c collection) handler {
 
 // patch is a JSON merge patch.
 func patch(c collection) handler {
-	return func(s *Server, req *request, fault Fault) (object, error) {
-		if op := s.repeated(req); op != nil {
-			return op.object, nil
-		}
-		path := req.resource()
-		r, err := s.existing(path)
-		if err != nil {
-			return nil, err
-		}
+	return changing(func(s *Server, req *request, path string, r object) (func(), error) {
 		if c.fingerprinted && req.body["fingerprint"] != r["fingerprint"] {
 			return nil, refuse(http.StatusPreconditionFailed, "conditionNotMet", "Invalid fingerprint.")
 		}
@@ -135,13 +125,13 @@ func patch(c collection) handler {
 				return nil, invalid("invalid", "Invalid value for field 'resource.%s': '%v'. The field cannot be changed.", field, merged[field])
 			}
 		}
-		return s.start(req, fault, path, func() {
+		return func() {
 			if c.fingerprinted {
 				merged["fingerprint"] = fingerprint(merged)
 			}
 			s.resources[path] = merged
-		}), nil
-	}
+		}, nil
+	})
 }
 
 func merge(into, from object) {
@@ -161,21 +151,14 @@ func merge(into, from object) {
 	}
 }
 
-func remove(s *Server, req *request, fault Fault) (object, error) {
-	if op := s.repeated(req); op != nil {
-		return op.object, nil
-	}
-	path := req.resource()
-	if _, err := s.existing(path); err != nil {
-		return nil, err
-	}
+func remove(s *Server, _ *request, path string, _ object) (func(), error) {
 	if users := s.users(path); len(users) > 0 {
 		return nil, invalid("resourceInUseByAnotherResource", "The resource '%s' is already being used by '%s'", path, users[0])
 	}
-	return s.start(req, fault, path, func() {
+	return func() {
 		delete(s.resources, path)
 		delete(s.members, path)
-	}), nil
+	}, nil
 }
 
 func getPlace(s *Server, req *request, _ Fault) (object, error) {
@@ -184,84 +167,4 @@ func getPlace(s *Server, req *request, _ Fault) (object, error) {
 		kind, name = "compute#zone", zone
 	}
 	return object{"kind": kind, "name": name, "status": "UP", "selfLink": link(req.path)}, nil
-}
-
-func list(s *Server, req *request, _ Fault) (object, error) {
-	collection, _ := req.collection()
-	page, next, err := s.page(req, func(path string) bool { return strings.HasPrefix(path, collection+"/") })
-	if err != nil {
-		return nil, err
-	}
-	var items []any
-	for _, path := range page {
-		items = append(items, s.shown(path))
-	}
-	answer := object{"id": collection, "selfLink": link(collection), "items": items}
-	if next != "" {
-		answer["nextPageToken"] = next
-	}
-	return answer, nil
-}
-
-// aggregatedList lists a collection of all zones and regions. Every zone that has
-// nothing on the page carries a warning instead, as in the service.
-func aggregatedList(s *Server, req *request, _ Fault) (object, error) {
-	name := req.path[strings.LastIndex(req.path, "/")+1:]
-	page, next, err := s.page(req, func(path string) bool {
-		segments := strings.Split(path, "/")
-		return len(segments) == 6 && segments[4] == name
-	})
-	if err != nil {
-		return nil, err
-	}
-	items := object{}
-	for _, zones := range s.regions {
-		for _, zone := range zones {
-			items["zones/"+zone] = object{"warning": object{
-				"code":    "NO_RESULTS_ON_PAGE",
-				"message": "There are no results for scope 'zones/" + zone + "' on this page.",
-				"data":    []any{object{"key": "scope", "value": "zones/" + zone}},
-			}}
-		}
-	}
-	for _, path := range page {
-		segments := strings.Split(path, "/")
-		scope := segments[2] + "/" + segments[3]
-		found, _ := items[scope].(object)
-		all, _ := found[name].([]any)
-		items[scope] = object{name: append(all, s.shown(path))}
-	}
-	answer := object{"id": req.path, "selfLink": link(req.path), "items": items}
-	if next != "" {
-		answer["nextPageToken"] = next
-	}
-	return answer, nil
-}
-
-// page returns the paths of what a list shows, and the token of the next page.
-func (s *Server) page(req *request, in func(string) bool) ([]string, string, error) {
-	keep, err := parseFilter(req.query.Get("filter"))
-	if err != nil {
-		return nil, "", err
-	}
-	var all []string
-	for _, path := range slices.Sorted(maps.Keys(s.resources)) {
-		if in(path) && keep(s.resources[path]) {
-			all = append(all, path)
-		}
-	}
-	from := 0
-	if token := req.query.Get("pageToken"); token != "" {
-		if from, err = strconv.Atoi(strings.TrimPrefix(token, "page-")); err != nil || from > len(all) {
-			return nil, "", invalid("invalid", "Invalid value for field 'pageToken': '%s'.", token)
-		}
-	}
-	size := s.PageSize
-	if n, err := strconv.Atoi(req.query.Get("maxResults")); err == nil && n > 0 {
-		size = min(size, n)
-	}
-	if to := from + size; to < len(all) {
-		return all[from:to], "page-" + strconv.Itoa(to), nil
-	}
-	return all[from:], "", nil
 }

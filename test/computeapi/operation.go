@@ -64,6 +64,26 @@ func (s *Server) repeated(req *request) *operation {
 	return s.requests[id]
 }
 
+// changing is the handler of a method that changes a resource that is there: it
+// starts an operation with the effect that plan returns.
+func changing(plan func(s *Server, req *request, path string, r object) (effect func(), err error)) handler {
+	return func(s *Server, req *request, fault Fault) (object, error) {
+		if op := s.repeated(req); op != nil {
+			return op.object, nil
+		}
+		path := req.resource()
+		r, err := s.existing(path)
+		if err != nil {
+			return nil, err
+		}
+		effect, err := plan(s, req, path, r)
+		if err != nil {
+			return nil, err
+		}
+		return s.start(req, fault, path, effect), nil
+	}
+}
+
 func getOperation(s *Server, req *request, _ Fault) (object, error) {
 	op := s.operations[req.path]
 	if op == nil {

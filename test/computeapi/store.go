@@ -116,20 +116,15 @@ func mentions(value any, link string) bool {
 	return false
 }
 
-// free refuses to change what an operation still works on.
-func (s *Server) free(path string) error {
-	if s.busy[path] != nil {
-		return invalid("resourceNotReady", "The resource '%s' is not ready", path)
-	}
-	return nil
-}
-
 // existing returns a resource that no operation works on.
 func (s *Server) existing(path string) (object, error) {
-	if s.resources[path] == nil {
+	switch {
+	case s.resources[path] == nil:
 		return nil, notFound(path)
+	case s.busy[path] != nil:
+		return nil, invalid("resourceNotReady", "The resource '%s' is not ready", path)
 	}
-	return s.resources[path], s.free(path)
+	return s.resources[path], nil
 }
 
 func alreadyExists(path string) error {
