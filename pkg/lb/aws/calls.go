@@ -22,6 +22,7 @@ type ec2Calls struct {
 	DeleteSecurityGroup           ec2Call[ec2.DeleteSecurityGroupInput, ec2.DeleteSecurityGroupOutput]
 	DeleteSubnet                  ec2Call[ec2.DeleteSubnetInput, ec2.DeleteSubnetOutput]
 	DescribeInstances             describeInstances
+	DescribeNetworkInterfaces     describeNetworkInterfaces
 	DescribeSecurityGroupRules    describeSecurityGroupRules
 	DescribeSecurityGroups        describeSecurityGroups
 	DescribeSubnets               describeSubnets
@@ -37,6 +38,7 @@ func newEC2Calls(c *ec2.Client) ec2Calls {
 		DeleteSecurityGroup:           c.DeleteSecurityGroup,
 		DeleteSubnet:                  c.DeleteSubnet,
 		DescribeInstances:             c.DescribeInstances,
+		DescribeNetworkInterfaces:     c.DescribeNetworkInterfaces,
 		DescribeSecurityGroupRules:    c.DescribeSecurityGroupRules,
 		DescribeSecurityGroups:        c.DescribeSecurityGroups,
 		DescribeSubnets:               c.DescribeSubnets,
@@ -48,6 +50,7 @@ func newEC2Calls(c *ec2.Client) ec2Calls {
 // The types below are the clients that the SDK's paginators and waiters take.
 type (
 	describeInstances          ec2Call[ec2.DescribeInstancesInput, ec2.DescribeInstancesOutput]
+	describeNetworkInterfaces  ec2Call[ec2.DescribeNetworkInterfacesInput, ec2.DescribeNetworkInterfacesOutput]
 	describeSecurityGroupRules ec2Call[ec2.DescribeSecurityGroupRulesInput, ec2.DescribeSecurityGroupRulesOutput]
 	describeSecurityGroups     ec2Call[ec2.DescribeSecurityGroupsInput, ec2.DescribeSecurityGroupsOutput]
 	describeSubnets            ec2Call[ec2.DescribeSubnetsInput, ec2.DescribeSubnetsOutput]
@@ -55,6 +58,10 @@ type (
 )
 
 func (f describeInstances) DescribeInstances(ctx context.Context, in *ec2.DescribeInstancesInput, o ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error) {
+	return f(ctx, in, o...)
+}
+
+func (f describeNetworkInterfaces) DescribeNetworkInterfaces(ctx context.Context, in *ec2.DescribeNetworkInterfacesInput, o ...func(*ec2.Options)) (*ec2.DescribeNetworkInterfacesOutput, error) {
 	return f(ctx, in, o...)
 }
 

@@ -92,9 +92,8 @@ func (z *classicCrossZone) Read(ctx context.Context) (lb.State, error) {
 	return lb.State{Exists: true, Keep: keepSetting, Changes: differences(field{"enabled", fmt.Sprint(on), "true"})}, nil
 }
 
-// keepSetting is why a deletion leaves a setting: the load balancer has one of
-// the kind as long as it exists.
-const keepSetting = "a setting of the load balancer; its value before is not known"
+// keepSetting is why a deletion leaves a setting; what it was before is not known.
+const keepSetting = "a setting that the load balancer has as long as it is there"
 
 func (z *classicCrossZone) Create(ctx context.Context) error { return z.Update(ctx) }
 

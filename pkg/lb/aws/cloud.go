@@ -124,7 +124,7 @@ func newCloud(c Config, region string, a *account) *Cloud {
 	var subnets []*subnet
 	if c.Create || c.Type == NLB {
 		for _, s := range c.Subnets {
-			subnets = append(subnets, &subnet{account: a, vpc: network, spec: s, create: c.Create, controllers: cloud.controllers})
+			subnets = append(subnets, &subnet{account: a, cfg: c, vpc: network, spec: s})
 			cloud.add(subnets[len(subnets)-1])
 		}
 		groups = newFirewall(a, c, network, subnets)

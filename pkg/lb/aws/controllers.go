@@ -24,7 +24,7 @@ type controllers struct {
 	named  map[string][]instance
 }
 
-type instance struct{ id, name, ip, state, vpc, subnet, zone string }
+type instance struct{ id, name, ip, state, vpc, zone string }
 
 func (i instance) String() string {
 	if i.ip == "" {
@@ -65,11 +65,10 @@ func (c *controllers) look(ctx context.Context) error {
 
 func describe(found types.Instance) instance {
 	i := instance{
-		id:     awssdk.ToString(found.InstanceId),
-		name:   tag(found.Tags, "Name"),
-		ip:     awssdk.ToString(found.PrivateIpAddress),
-		vpc:    awssdk.ToString(found.VpcId),
-		subnet: awssdk.ToString(found.SubnetId),
+		id:   awssdk.ToString(found.InstanceId),
+		name: tag(found.Tags, "Name"),
+		ip:   awssdk.ToString(found.PrivateIpAddress),
+		vpc:  awssdk.ToString(found.VpcId),
 	}
 	if found.State != nil {
 		i.state = string(found.State.Name)
@@ -130,22 +129,6 @@ func (c *controllers) strangers(ctx context.Context, registered []string) ([]str
 		said = append(said, fmt.Sprintf("instance %s%s is registered too", id, known[id]))
 	}
 	return said, nil
-}
-
-// inSubnet lists those in a subnet, running or not.
-func (c *controllers) inSubnet(ctx context.Context, subnet string) ([]string, error) {
-	if err := c.look(ctx); err != nil {
-		return nil, err
-	}
-	var inside []string
-	for _, name := range c.names {
-		for _, i := range c.named[name] {
-			if i.subnet == subnet {
-				inside = append(inside, name)
-			}
-		}
-	}
-	return inside, nil
 }
 
 func list(instances []instance) string {

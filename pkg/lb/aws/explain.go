@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -32,26 +31,6 @@ func hasCode(err error, codes ...string) bool {
 		}
 	}
 	return false
-}
-
-// whileInUse calls del again as long as what it deletes is in use by something
-// that is being deleted. Gone already is fine.
-func (a *account) whileInUse(ctx context.Context, del func() error) error {
-	deadline := time.Now().Add(a.patience)
-	for {
-		err := del()
-		switch {
-		case strings.HasSuffix(code(err), ".NotFound") || strings.HasSuffix(code(err), "NotFound"):
-			return nil
-		case !hasCode(err, "DependencyViolation", "ResourceInUse") || time.Now().After(deadline):
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(a.pause):
-		}
-	}
 }
 
 // Explain is part of lb.Cloud. The SDK's errors have several lines' worth of

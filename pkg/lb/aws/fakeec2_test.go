@@ -3,6 +3,7 @@
 package aws
 
 import (
+	"fmt"
 	"slices"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -38,6 +39,11 @@ func (f *fake) answerEC2(in any) (any, error) {
 	case *ec2.DescribeSecurityGroupRulesInput:
 		rules, next := page(keep(f.rules, func(r types.SecurityGroupRule) bool { return matches(in.Filters, "group-id", r.GroupId) }), in.NextToken)
 		return &ec2.DescribeSecurityGroupRulesOutput{SecurityGroupRules: rules, NextToken: next}, nil
+	case *ec2.DescribeNetworkInterfacesInput:
+		interfaces, next := page(keep(f.interfaces(), func(i types.NetworkInterface) bool {
+			return matches(in.Filters, "subnet-id", i.SubnetId) && matches(in.Filters, "group-id", i.Groups[0].GroupId)
+		}), in.NextToken)
+		return &ec2.DescribeNetworkInterfacesOutput{NetworkInterfaces: interfaces, NextToken: next}, nil
 	case *ec2.CreateSubnetInput:
 		zone := in.AvailabilityZone
 		if zone == nil {
@@ -52,6 +58,29 @@ func (f *fake) answerEC2(in any) (any, error) {
 		return &ec2.CreateSecurityGroupOutput{GroupId: g.GroupId}, nil
 	}
 	return f.changeEC2(in)
+}
+
+// interfaces are those of the instances and of the load balancers.
+func (f *fake) interfaces() []types.NetworkInterface {
+	var all []types.NetworkInterface
+	add := func(description, subnet, group string, attached *types.NetworkInterfaceAttachment) {
+		id := fmt.Sprintf("eni-%d", len(all))
+		all = append(all, types.NetworkInterface{NetworkInterfaceId: &id, Description: &description, SubnetId: &subnet, Groups: []types.GroupIdentifier{{GroupId: &group}}, Attachment: attached})
+	}
+	for _, i := range f.instances {
+		add("", *i.SubnetId, "sg-internal", &types.NetworkInterfaceAttachment{InstanceId: i.InstanceId})
+	}
+	if f.classic != nil {
+		for _, s := range f.classic.Subnets {
+			add("ELB kubernetes", s, f.classic.SecurityGroups[0], nil)
+		}
+	}
+	if f.network != nil {
+		for _, z := range f.network.AvailabilityZones {
+			add("ELB net/kubernetes/0123456789abcdef", *z.SubnetId, append(slices.Clone(f.network.SecurityGroups), "none")[0], nil)
+		}
+	}
+	return all
 }
 
 func (f *fake) changeEC2(in any) (any, error) {

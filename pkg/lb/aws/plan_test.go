@@ -293,6 +293,24 @@ func TestDeletionLeavesWhatOthersMade(t *testing.T) {
 	}
 }
 
+// TestDeletionLeavesWhatTheOtherTypeUses moves from a classic load balancer to an
+// NLB, which share the security group, its rules and a subnet of ours.
+func TestDeletionLeavesWhatTheOtherTypeUses(t *testing.T) {
+	old, today := configOf(func(c *Config) { c.Create = true }), configOf(func(c *Config) { c.Create, c.Type = true, NLB })
+	f := chapter3()
+	f.subnets = nil
+	f.apply(t, old)
+	f.apply(t, today)
+	plan := f.remove(t, old)
+	compare(t, filepath.Join("testdata", "deletion-beside-nlb.txt"), plan)
+	if again := f.apply(t, today); !strings.HasSuffix(again, nothing) {
+		t.Errorf("it took away what the other needs:\n%s", again)
+	}
+	if f.remove(t, today); f.classic != nil || f.network != nil || len(f.subnets) > 0 || len(f.groups) != 1 || len(f.rules) != 1 {
+		t.Errorf("left are %v, %v, %v", f.subnets, f.groups, f.rules)
+	}
+}
+
 func TestHealth(t *testing.T) {
 	for _, kind := range kinds[:3] {
 		config := configOf(kind.config)

@@ -57,6 +57,7 @@ var permissions = []struct {
 	undo        bool
 }{
 	{onAnything, "ec2:DescribeInstances", always, false},
+	{onAnything, "ec2:DescribeNetworkInterfaces", creates, false},
 	{onAnything, "ec2:DescribeSecurityGroupRules", creates, false},
 	{onAnything, "ec2:DescribeSecurityGroups", hasNetwork, false},
 	{onAnything, "ec2:DescribeSubnets", hasNetwork, false},

@@ -4,7 +4,7 @@ package aws
 
 import (
 	"context"
-	"fmt"
+	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -22,23 +22,23 @@ type firewall struct {
 }
 
 func newFirewall(a *account, c Config, network *vpc, subnets []*subnet) firewall {
-	external := &securityGroup{account: a, vpc: network, name: c.SecurityGroup, flag: "--security-group", create: c.Create}
+	external := &securityGroup{account: a, cfg: c, vpc: network, name: c.SecurityGroup, flag: "--security-group", create: c.Create}
 	f := firewall{resources: []lb.Resource{external}, balancers: external}
 	if !c.Create {
 		return f
 	}
 	for _, cidr := range c.AllowFrom {
-		f.resources = append(f.resources, &ingress{into: external, port: c.Port, cidr: cidr})
+		f.resources = append(f.resources, &ingress{balancers: external, into: external, port: c.Port, cidr: cidr})
 	}
-	internal := &securityGroup{account: a, vpc: network, name: c.ControllerGroup, flag: "--controller-security-group"}
-	api := &ingress{into: internal, port: c.Port, from: external}
+	internal := &securityGroup{account: a, cfg: c, vpc: network, name: c.ControllerGroup, flag: "--controller-security-group"}
+	api := &ingress{balancers: external, into: internal, port: c.Port, from: external}
 	if c.Type == Classic {
 		// It connects from its own addresses; an NLB leaves the client's as they are.
 		api.subnets = subnets
 	}
 	f.resources = append(f.resources, internal, api)
 	if check := c.HealthCheck.parts(); check.port != c.Port {
-		f.resources = append(f.resources, &ingress{into: internal, port: check.port, from: external, subnets: subnets})
+		f.resources = append(f.resources, &ingress{balancers: external, into: internal, port: check.port, from: external, subnets: subnets})
 	}
 	return f
 }
@@ -46,11 +46,14 @@ func newFirewall(a *account, c Config, network *vpc, subnets []*subnet) firewall
 // securityGroup is one group of the VPC, by its name.
 type securityGroup struct {
 	*account
+	cfg        Config
 	vpc        *vpc
 	name, flag string
 	create     bool
 
-	id     string
+	id string
+	// inUse says by what else, if anything, ours is used.
+	inUse  string
 	listed bool
 	rules  []types.SecurityGroupRule
 }
@@ -82,8 +85,14 @@ func (g *securityGroup) Read(ctx context.Context) (lb.State, error) {
 		state := lb.State{Exists: true, ID: g.id, Given: !g.create, Ours: tag(found.Tags, lb.OwnerKey) == lb.Owner}
 		if !state.Ours {
 			state.Keep = "not made by " + lb.Owner
+			return state, nil
 		}
-		return state, nil
+		users, err := g.users(ctx, g.cfg, filter("group-id", g.id))
+		if len(users) > 0 {
+			g.inUse = "in use by " + strings.Join(users, ", ")
+		}
+		state.Keep = g.inUse
+		return state, err
 	}
 	if g.create {
 		return lb.State{}, nil
@@ -129,117 +138,4 @@ func (g *securityGroup) list(ctx context.Context) ([]types.SecurityGroupRule, er
 	}
 	g.listed = true
 	return g.rules, nil
-}
-
-// ingress is one TCP port of a group that is open to an address range or to
-// another group. A wider rule of the user's will do.
-type ingress struct {
-	into *securityGroup
-	port int32
-	cidr string
-	// from is the other group. A rule for the addresses of all its subnets will do
-	// as well, if there are any.
-	from    *securityGroup
-	subnets []*subnet
-
-	found types.SecurityGroupRule
-}
-
-func (r *ingress) Kind() string { return "security group rule" }
-
-func (r *ingress) Name() string {
-	source := r.cidr
-	if r.from != nil {
-		source = r.from.name
-	}
-	return fmt.Sprintf("tcp/%d from %s into %s", r.port, source, r.into.name)
-}
-
-func (r *ingress) Read(ctx context.Context) (lb.State, error) {
-	rules, err := r.into.list(ctx)
-	if err != nil {
-		return lb.State{}, err
-	}
-	state := lb.State{}
-	for _, rule := range rules {
-		if !r.coveredBy(rule) {
-			continue
-		}
-		ours := tag(rule.Tags, lb.OwnerKey) == lb.Owner
-		if state.Exists && !ours {
-			continue
-		}
-		r.found = rule
-		state = lb.State{Exists: true, ID: awssdk.ToString(rule.SecurityGroupRuleId), Ours: ours}
-		if !ours {
-			state.Keep = "not made by " + lb.Owner
-		}
-	}
-	return state, nil
-}
-
-func (r *ingress) coveredBy(rule types.SecurityGroupRule) bool {
-	if awssdk.ToBool(rule.IsEgress) {
-		return false
-	}
-	switch awssdk.ToString(rule.IpProtocol) {
-	case "-1":
-	case "tcp":
-		if awssdk.ToInt32(rule.FromPort) > r.port || awssdk.ToInt32(rule.ToPort) < r.port {
-			return false
-		}
-	default:
-		return false
-	}
-	open := awssdk.ToString(rule.CidrIpv4)
-	if r.from == nil {
-		return contains(open, r.cidr)
-	}
-	if info := rule.ReferencedGroupInfo; info != nil && r.from.id != "" && awssdk.ToString(info.GroupId) == r.from.id {
-		return true
-	}
-	for _, s := range r.subnets {
-		if !contains(open, s.cidr) {
-			return false
-		}
-	}
-	return len(r.subnets) > 0
-}
-
-func (r *ingress) Create(ctx context.Context) error {
-	permission := types.IpPermission{IpProtocol: awssdk.String("tcp"), FromPort: &r.port, ToPort: &r.port}
-	if r.from != nil {
-		permission.UserIdGroupPairs = []types.UserIdGroupPair{{GroupId: &r.from.id}}
-	} else {
-		permission.IpRanges = []types.IpRange{{CidrIp: &r.cidr}}
-	}
-	_, err := r.into.ec2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{
-		GroupId:           &r.into.id,
-		IpPermissions:     []types.IpPermission{permission},
-		TagSpecifications: tags(types.ResourceTypeSecurityGroupRule, ""),
-	})
-	if hasCode(err, "InvalidPermission.Duplicate") {
-		return nil
-	}
-	return err
-}
-
-// Update is never called: a rule is there or it is not.
-func (r *ingress) Update(context.Context) error { return errGiven }
-
-// Delete revokes what was found, which may be wider than what is wanted.
-func (r *ingress) Delete(ctx context.Context) error {
-	permission := types.IpPermission{IpProtocol: r.found.IpProtocol, FromPort: r.found.FromPort, ToPort: r.found.ToPort}
-	if group := r.found.ReferencedGroupInfo; group != nil {
-		permission.UserIdGroupPairs = []types.UserIdGroupPair{{GroupId: group.GroupId}}
-	} else {
-		permission.IpRanges = []types.IpRange{{CidrIp: r.found.CidrIpv4}}
-	}
-	_, err := r.into.ec2.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{
-		GroupId: &r.into.id, IpPermissions: []types.IpPermission{permission},
-	})
-	if hasCode(err, "InvalidPermission.NotFound") {
-		return nil
-	}
-	return err
 }
