@@ -271,7 +271,7 @@ func TestStopsWhenInterrupted(t *testing.T) {
 			cancel()
 		}
 	})
-	if err == nil || !strings.Contains(err.Error(), "done: http health check kubernetes, firewall rule") {
+	if err == nil || !strings.Contains(err.Error(), "interrupted\ndone: http health check kubernetes, firewall rule") {
 		t.Errorf("%v", err)
 	}
 	l.Settle()

@@ -3,6 +3,7 @@
 package gcp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,6 +32,8 @@ func (c *client) explain(err error) error {
 	switch {
 	case errors.As(err, &done):
 		return err
+	case errors.Is(err, context.Canceled):
+		return &explained{"interrupted", err}
 	case errors.As(err, &failed):
 		return &explained{explainOperation(failed), err}
 	case errors.As(err, &api):
