@@ -52,18 +52,20 @@ type result struct {
 // run runs `khw-controller lb --cloud gcp` and returns when it has ended.
 func (l *lab) run(args ...string) result {
 	l.Helper()
-	r, err := l.command(l.Context(), args...)
+	r, err := l.onADesk(l.Context(), args...)
 	l.Must(err)
 	return r
 }
 
-func (l *lab) command(ctx context.Context, args ...string) (result, error) {
-	cmd := exec.CommandContext(ctx, l.Binary(), append([]string{"lb", "--cloud", "gcp"}, args...)...)
-	cmd.Env = append(os.Environ(),
-		"CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE="+l.Endpoint,
-		"GOOGLE_CLOUD_PROJECT="+project,
-		"CLOUDSDK_COMPUTE_REGION=us-west1",
-	)
+// onADesk runs it where the environment says which project and region is meant.
+func (l *lab) onADesk(ctx context.Context, args ...string) (result, error) {
+	return l.command(ctx, []string{"GOOGLE_CLOUD_PROJECT=" + project, "CLOUDSDK_COMPUTE_REGION=us-west1"}, append([]string{"--cloud", "gcp"}, args...)...)
+}
+
+func (l *lab) command(ctx context.Context, env []string, args ...string) (result, error) {
+	cmd := exec.CommandContext(ctx, l.Binary(), append([]string{"lb"}, args...)...)
+	cmd.Env = append(os.Environ(), "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE="+l.Endpoint)
+	cmd.Env = append(cmd.Env, env...)
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	err := cmd.Run()

@@ -9,6 +9,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -103,7 +106,7 @@ func TestWaits(t *testing.T) {
 
 	done := make(chan result, 1)
 	go func() {
-		r, err := l.command(l.Context(), "--wait", "-o", "json")
+		r, err := l.onADesk(l.Context(), "--wait", "-o", "json")
 		if err != nil {
 			r.err += err.Error()
 		}
@@ -135,6 +138,32 @@ func TestWaits(t *testing.T) {
 	if report.Address != "203.0.113.80" || report.Pending != 0 || len(report.Health) != 3 || !report.Health[1].InService {
 		t.Errorf("%+v", report)
 	}
+}
+
+// TestOnAnInstance is told nothing: the metadata service knows the cloud, the
+// project and the region.
+func TestOnAnInstance(t *testing.T) {
+	l := newLab(t)
+	metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		known := map[string]string{
+			"/computeMetadata/v1/instance/network-interfaces/0/ip": "10.240.0.10",
+			"/computeMetadata/v1/project/project-id":               project,
+			"/computeMetadata/v1/instance/zone":                    "projects/42/zones/us-west1-a",
+		}
+		w.Header().Set("Metadata-Flavor", "Google")
+		if r.Header.Get("Metadata-Flavor") != "Google" || known[r.URL.Path] == "" {
+			http.NotFound(w, r)
+			return
+		}
+		fmt.Fprint(w, known[r.URL.Path])
+	}))
+	defer metadata.Close()
+	r, err := l.command(l.Context(), []string{
+		"GCE_METADATA_HOST=" + strings.TrimPrefix(metadata.URL, "http://"),
+		"AWS_EC2_METADATA_DISABLED=true", "GOOGLE_CLOUD_PROJECT=", "CLOUDSDK_CORE_PROJECT=", "CLOUDSDK_COMPUTE_REGION=",
+	}, "--dry-run")
+	l.Must(err)
+	l.want(r, 2, "project hard-way, region us-west1", "7 to create")
 }
 
 // TestWhatItRefuses changes nothing while something is not as it can be.
