@@ -20,6 +20,7 @@ import (
 
 // TestFromNothingAndBack is the whole life of the lab's load balancer.
 func TestFromNothingAndBack(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 
 	l.want(l.run("--dry-run"), 2, "project hard-way, region us-west1", "+ target pool", "7 to create")
@@ -58,6 +59,7 @@ func TestFromNothingAndBack(t *testing.T) {
 // TestBackendServiceTakesOver moves a load balancer from the lab's target pool to
 // a backend service in place, and then removes what the lab had.
 func TestBackendServiceTakesOver(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.Remove(region + "addresses/kubernetes-the-hard-way")
 	l.want(l.run("--create"), 0, "created address kubernetes-the-hard-way")
@@ -81,6 +83,7 @@ func TestBackendServiceTakesOver(t *testing.T) {
 
 // TestFailsHalfWayAndContinues has the service refuse a step in the middle.
 func TestFailsHalfWayAndContinues(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.Inject(computeapi.Fault{Method: "compute.targetPools.insert", OperationError: "QUOTA_EXCEEDED", Message: "Quota 'TARGET_POOLS' exceeded. Limit: 0.0 in region us-west1."})
 	r := l.run()
@@ -99,6 +102,7 @@ func TestFailsHalfWayAndContinues(t *testing.T) {
 
 // TestWaits has one controller fail its health checks, then recover.
 func TestWaits(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.healthy("HEALTHY")
 	l.SetHealth("us-west1-b", "controller-1", "UNHEALTHY")
@@ -143,6 +147,7 @@ func TestWaits(t *testing.T) {
 // TestOnAnInstance is told nothing: the metadata service knows the cloud, the
 // project and the region.
 func TestOnAnInstance(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		known := map[string]string{
@@ -168,6 +173,7 @@ func TestOnAnInstance(t *testing.T) {
 
 // TestWhatItRefuses changes nothing while something is not as it can be.
 func TestWhatItRefuses(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		args  []string
 		spoil func(l *lab)
@@ -202,6 +208,7 @@ func TestWhatItRefuses(t *testing.T) {
 
 // TestPrintedRoleSuffices runs under the role that --print-iam-policy prints.
 func TestPrintedRoleSuffices(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"target-pool", "backend-service"} {
 		t.Run(kind, func(t *testing.T) {
 			l := newLab(t)
