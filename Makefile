@@ -62,7 +62,7 @@ run: build ## Run a control plane as an ordinary user, everything below ./.run
 
 .PHONY: test
 test: ## Run the unit tests
-	go test ./cmd/... ./pkg/... ./hack/...
+	go test ./cmd/... ./pkg/... ./hack/... ./test/computeapi
 
 .PHONY: lint
 lint: ## Vet, format and lint

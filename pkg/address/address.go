@@ -26,7 +26,15 @@ var ErrNotFound = errors.New("no address to advertise was found")
 type Result struct {
 	IP     net.IP
 	Source string
+	// Cloud is GCP or AWS where one of them has told it, else "".
+	Cloud string
 }
+
+// The clouds, as --cloud has them.
+const (
+	GCP = "gcp"
+	AWS = "aws"
+)
 
 // Detect asks both clouds at once and falls back to the default route. It takes
 // less than a second. The SDKs' own environment variables (GCE_METADATA_HOST,
@@ -83,10 +91,10 @@ func client() *http.Client {
 	return &http.Client{Timeout: timeout, Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}
 }
 
-func parse(answer, source string) (Result, error) {
+func parse(answer, cloud, source string) (Result, error) {
 	ip := net.ParseIP(answer)
 	if ip == nil || ip.IsUnspecified() || ip.IsLoopback() {
 		return Result{}, fmt.Errorf("%s answers %q, which is not an address", source, answer)
 	}
-	return Result{IP: ip, Source: source}, nil
+	return Result{IP: ip, Source: source, Cloud: cloud}, nil
 }

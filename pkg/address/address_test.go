@@ -93,6 +93,9 @@ func TestDetect(t *testing.T) {
 			if got.IP.String() != test.ip || got.Source != test.from {
 				t.Errorf("got %s from %s", got.IP, got.Source)
 			}
+			if cloud, _, ok := strings.Cut(test.from, " metadata"); ok != (got.Cloud != "") || ok && got.Cloud != strings.ToLower(cloud) {
+				t.Errorf("got the cloud %q from %s", got.Cloud, got.Source)
+			}
 		})
 	}
 }

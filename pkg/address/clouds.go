@@ -18,12 +18,17 @@ import (
 
 // gcp asks instance/network-interfaces/0/ip, as the lab does.
 func gcp(ctx context.Context) (Result, error) {
-	c := metadata.NewWithOptions(&metadata.Options{Client: flavored(client())})
-	ip, err := c.InternalIPWithContext(ctx)
+	ip, err := GCPMetadata().InternalIPWithContext(ctx)
 	if err != nil {
 		return Result{}, err
 	}
-	return parse(ip, "GCP metadata")
+	return parse(ip, GCP, "GCP metadata")
+}
+
+// GCPMetadata is a client of GCP's metadata service that believes no other
+// server's answers and gives up within a second.
+func GCPMetadata() *metadata.Client {
+	return metadata.NewWithOptions(&metadata.Options{Client: flavored(client())})
 }
 
 // flavored refuses answers that do not come from Google: on other networks
@@ -77,5 +82,5 @@ func aws(ctx context.Context) (Result, error) {
 	if v2 {
 		version = "IMDSv2"
 	}
-	return parse(strings.TrimSpace(string(answer)), "AWS metadata ("+version+")")
+	return parse(strings.TrimSpace(string(answer)), AWS, "AWS metadata ("+version+")")
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 	"github.com/khw-controller/khw-controller/pkg/cmd/flags"
 	"github.com/khw-controller/khw-controller/pkg/cmd/kubectl"
+	"github.com/khw-controller/khw-controller/pkg/cmd/lb"
 	"github.com/khw-controller/khw-controller/pkg/cmd/man"
 	"github.com/khw-controller/khw-controller/pkg/cmd/run"
 	"github.com/khw-controller/khw-controller/pkg/cmd/status"
@@ -89,6 +90,7 @@ or kubectl, it is that program and takes the lab's command lines.`,
 			return cmd.Help()
 		},
 	}
+	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	root.SetFlagErrorFunc(cli.FlagError)
@@ -100,6 +102,7 @@ or kubectl, it is that program and takes the lab's command lines.`,
 		status.New(),
 		verify.New(),
 		kubectl.New(),
+		lb.New(),
 		version.New(),
 		man.New(),
 	)

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/khw-controller/khw-controller/pkg/lb"
+)
+
+// Cloud is the load balancer of a Config.
+type Cloud struct {
+	client      *client
+	controllers *controllers
+	address     *reservedAddress
+	backend     backend
+	resources   []lb.Resource
+}
+
+// backend is what a forwarding rule leads to: a target pool or a backend service.
+type backend interface {
+	lb.Resource
+	// tail is its link, as the function of that name returns it.
+	tail() string
+	// kept says why a deletion leaves it, or is "". Then it leaves what the backend
+	// refers to, too.
+	kept(ctx context.Context) (string, error)
+	// health is by the tail of each instance behind it.
+	health(ctx context.Context) (map[string]string, error)
+}
+
+// New finds credentials and, for a backend service, the zones of the controllers,
+// each of which needs a group. Config has to be valid.
+func New(ctx context.Context, c Config) (*Cloud, error) {
+	switch {
+	case c.Project == "":
+		return nil, errors.New("no GCP project is set; use --project, GOOGLE_CLOUD_PROJECT or CLOUDSDK_CORE_PROJECT")
+	case c.Region == "":
+		return nil, errors.New("no GCP region is set; use --region or CLOUDSDK_COMPUTE_REGION")
+	}
+	api, err := newClient(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return newCloud(ctx, c, api)
+}
+
+func newCloud(ctx context.Context, c Config, api *client) (*Cloud, error) {
+	cloud := &Cloud{client: api, controllers: &controllers{client: api, cfg: c}}
+	rule := &forwardingRule{client: api, cfg: c}
+	cloud.address = &reservedAddress{client: api, cfg: c, rule: rule}
+	rule.address = cloud.address
+	cloud.add(cloud.address)
+	if c.Type == BackendService {
+		if err := cloud.addBackendService(ctx, c, rule); err != nil {
+			return nil, fmt.Errorf("finding the zones of the controllers: %w", cloud.Explain(err))
+		}
+	} else {
+		cloud.addTargetPool(c, rule)
+	}
+	cloud.add(rule)
+	return cloud, nil
+}
+
+func (c *Cloud) add(r lb.Resource) { c.resources = append(c.resources, settled{r}) }
+
+func (c *Cloud) addTargetPool(cfg Config, rule *forwardingRule) {
+	pool := &targetPool{client: c.client, cfg: cfg, controllers: c.controllers}
+	check := &httpHealthCheck{client: c.client, cfg: cfg, pool: pool}
+	pool.check = check.tail()
+	c.backend, rule.backend = pool, pool
+	c.add(check)
+	c.add(&firewallRule{client: c.client, cfg: cfg, rule: rule})
+	c.add(pool)
+	for _, name := range cfg.Instances {
+		c.add(&poolMember{pool: pool, name: name})
+	}
+}
+
+func (c *Cloud) addBackendService(ctx context.Context, cfg Config, rule *forwardingRule) error {
+	zones, err := c.controllers.zones(ctx)
+	if err != nil {
+		return err
+	}
+	service := &backendService{client: c.client, cfg: cfg}
+	check := &healthCheck{client: c.client, cfg: cfg, service: service}
+	service.check = check.tail()
+	c.backend, rule.backend = service, service
+	c.add(check)
+	c.add(&firewallRule{client: c.client, cfg: cfg, rule: rule})
+	byZone := map[string]*instanceGroup{}
+	for _, zone := range zones {
+		group := &instanceGroup{client: c.client, cfg: cfg, zone: zone, controllers: c.controllers, service: service}
+		byZone[zone] = group
+		service.groups = append(service.groups, group)
+		c.add(group)
+	}
+	for _, name := range cfg.Instances {
+		c.add(&groupMember{controllers: c.controllers, groups: byZone, name: name})
+	}
+	c.add(service)
+	return nil
+}
+
+// Where is part of lb.Cloud.
+func (c *Cloud) Where() string {
+	return "gcp, project " + c.client.project + ", region " + c.client.region
+}
+
+// Resources is part of lb.Cloud.
+func (c *Cloud) Resources() []lb.Resource { return c.resources }
+
+// Address is part of lb.Cloud.
+func (c *Cloud) Address() string { return c.address.ip }

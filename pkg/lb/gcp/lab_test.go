@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gcp
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/khw-controller/khw-controller/pkg/lb"
+	"github.com/khw-controller/khw-controller/test/computeapi"
+)
+
+// update writes what is found now into testdata: go test ./pkg/lb/gcp -update
+var update = flag.Bool("update", false, "write testdata anew")
+
+const network = "kubernetes-the-hard-way"
+
+// lab is a project in which the lab's chapters before the eighth were done.
+type lab struct {
+	*testing.T
+	*computeapi.Server
+	cfg Config
+}
+
+// newLab starts one, with a controller in each zone.
+func newLab(t *testing.T, kind string) *lab {
+	t.Helper()
+	s := computeapi.Start(t, "hard-way")
+	s.AddNetwork(network)
+	s.AddAddress("us-west1", "kubernetes-the-hard-way", "203.0.113.80")
+	for i, zone := range []string{"us-west1-a", "us-west1-b", "us-west1-c"} {
+		s.AddInstance(zone, fmt.Sprintf("controller-%d", i), network, "RUNNING")
+	}
+	cfg := Default()
+	cfg.Type, cfg.Project, cfg.Region, cfg.Endpoint = kind, "hard-way", "us-west1", s.Endpoint
+	return &lab{T: t, Server: s, cfg: cfg}
+}
+
+// hasty is a pace for a server that answers at once.
+func hasty() pace {
+	return pace{
+		request:  20 * time.Second,
+		retry:    wait.Backoff{Duration: time.Microsecond, Factor: 2, Steps: 3},
+		poll:     wait.Backoff{Duration: time.Microsecond, Factor: 1, Steps: 100},
+		patience: 20 * time.Second,
+	}
+}
+
+func (l *lab) open(p pace) (*Cloud, error) {
+	l.Helper()
+	api, err := newClient(l.Context(), l.cfg)
+	if err != nil {
+		l.Fatal(err)
+	}
+	api.pace = p
+	return newCloud(l.Context(), l.cfg, api)
+}
+
+// plan reads what is there.
+func (l *lab) plan(p pace) (*lb.Plan, error) {
+	l.Helper()
+	cloud, err := l.open(p)
+	if err != nil {
+		return nil, err
+	}
+	return lb.NewPlan(l.Context(), cloud)
+}
+
+// converge is what `khw-controller lb` does.
+func (l *lab) converge(p pace) error {
+	l.Helper()
+	plan, err := l.plan(p)
+	if err != nil {
+		return err
+	}
+	return plan.Apply(l.Context(), func(lb.Step) {})
+}
+
+// complete converges, and fails the test if that fails.
+func (l *lab) complete() {
+	l.Helper()
+	if err := l.converge(hasty()); err != nil {
+		l.Fatal(err)
+	}
+}
+
+// deletion plans one.
+func (l *lab) deletion() *lb.Plan {
+	l.Helper()
+	cloud, err := l.open(hasty())
+	if err != nil {
+		l.Fatal(err)
+	}
+	plan, err := lb.NewDeletion(l.Context(), cloud)
+	if err != nil {
+		l.Fatal(err)
+	}
+	return plan
+}
+
+// converged fails the test unless there is nothing to do, and nothing is done.
+func (l *lab) converged() {
+	l.Helper()
+	l.Forget()
+	plan, err := l.plan(hasty())
+	if err != nil {
+		l.Fatal(err)
+	}
+	if err := plan.Apply(l.Context(), func(lb.Step) {}); err != nil || plan.Pending() > 0 || len(l.Changes()) > 0 {
+		l.Errorf("another run changes %v (%v):\n%s", l.Changes(), err, text(plan))
+	}
+}
+
+func text(p *lb.Plan) string {
+	var b strings.Builder
+	p.WriteText(&b)
+	return b.String()
+}
+
+// golden holds sections, each under its name, against a file in testdata.
+func golden(t *testing.T, file string, sections map[string]string) {
+	t.Helper()
+	var got bytes.Buffer
+	var names []string
+	for name := range sections {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		fmt.Fprintf(&got, "# %s\n%s\n\n", name, strings.TrimSpace(sections[name]))
+	}
+	path := filepath.Join("testdata", file)
+	if *update {
+		if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Equal(got.Bytes(), want) {
+		return
+	}
+	recorded := strings.Split(string(want), "\n\n")
+	for _, section := range strings.Split(got.String(), "\n\n") {
+		if !slices.Contains(recorded, section) {
+			t.Errorf("not in %s:\n%s", path, section)
+		}
+	}
+	t.Errorf("%s is not what was found; look at the difference, then go test ./pkg/lb/gcp -update", path)
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gcp
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/khw-controller/khw-controller/pkg/lb"
+)
+
+// deviation is one thing that is not as it should be in a complete load balancer,
+// or around it.
+type deviation struct {
+	name  string
+	make  func(l *lab)
+	types []string // none: both
+}
+
+const (
+	region   = "regions/us-west1/"
+	ruleAt   = region + "forwardingRules/kubernetes-forwarding-rule"
+	poolAt   = region + "targetPools/kubernetes-target-pool"
+	guardAt  = "global/firewalls/kubernetes-the-hard-way-allow-health-check"
+	serveAt  = region + "backendServices/kubernetes-backend-service"
+	groupAAt = "zones/us-west1-a/instanceGroups/kubernetes-controllers"
+)
+
+func edit(path string, fields map[string]any) func(l *lab) {
+	return func(l *lab) { l.Edit(path, fields) }
+}
+
+func deviations() []deviation {
+	pool, service := []string{TargetPool}, []string{BackendService}
+	return []deviation{
+		{"all there", func(*lab) {}, nil},
+		{"with --create, all there", func(l *lab) { l.cfg.Create = true }, nil},
+
+		{"the address is not reserved", func(l *lab) { l.Remove(region + "addresses/kubernetes-the-hard-way") }, nil},
+		{"the address is of the standard tier", func(l *lab) {
+			l.Edit(region+"addresses/kubernetes-the-hard-way", map[string]any{"networkTier": "STANDARD"})
+			l.Remove(ruleAt)
+		}, nil},
+		{"the address is internal", edit(region+"addresses/kubernetes-the-hard-way", map[string]any{"addressType": "INTERNAL"}), nil},
+		{"another address is wanted, and the rule is ours", func(l *lab) {
+			l.AddAddress("us-west1", "spare", "203.0.113.81")
+			l.cfg.Address = "spare"
+		}, nil},
+		{"another address is wanted, and the rule is somebody else's", func(l *lab) {
+			l.AddAddress("us-west1", "spare", "203.0.113.81")
+			l.cfg.Address = "spare"
+			l.Edit(ruleAt, map[string]any{"description": nil})
+		}, nil},
+		{"the region is another", func(l *lab) { l.cfg.Region = "us-east1" }, nil},
+
+		{"the firewall rule is gone", func(l *lab) { l.Remove(guardAt) }, nil},
+		{"the firewall rule lacks a range", edit(guardAt, map[string]any{"sourceRanges": []any{"35.191.0.0/16"}}), nil},
+		{"the firewall rule allows one port", edit(guardAt, map[string]any{"allowed": []any{map[string]any{"IPProtocol": "tcp", "ports": []any{"443"}}}}), nil},
+		{"the firewall rule is for tagged instances", edit(guardAt, map[string]any{"targetTags": []any{"web"}}), nil},
+		{"the firewall rule lets a tag in", edit(guardAt, map[string]any{"sourceTags": []any{"web"}}), nil},
+		{"the firewall rule is off", edit(guardAt, map[string]any{"disabled": true}), nil},
+		{"the firewall rule is on another network", func(l *lab) {
+			l.AddNetwork("other")
+			l.Edit(guardAt, map[string]any{"network": l.Link("global/networks/other")})
+		}, nil},
+		{"the firewall rule is for what goes out", edit(guardAt, map[string]any{"direction": "EGRESS"}), nil},
+		{"the firewall rule denies", edit(guardAt, map[string]any{"allowed": nil, "denied": []any{map[string]any{"IPProtocol": "tcp"}}}), nil},
+
+		{"the forwarding rule is gone", func(l *lab) { l.Remove(ruleAt) }, nil},
+		{"the port is another, and the rule is ours", func(l *lab) { l.cfg.Port = 443 }, nil},
+		{"the port is another, and the rule is somebody else's", func(l *lab) {
+			l.cfg.Port = 443
+			l.Edit(ruleAt, map[string]any{"description": "by hand"})
+		}, nil},
+		{"the rule's protocol is another", edit(ruleAt, map[string]any{"IPProtocol": "UDP"}), nil},
+
+		{"a controller is stopped", edit("zones/us-west1-b/instances/controller-1", map[string]any{"status": "TERMINATED"}), nil},
+		{"a controller is gone", func(l *lab) { l.RemoveInstance("us-west1-b", "controller-1") }, nil},
+		{"a controller is there twice", func(l *lab) { l.AddInstance("us-west1-c", "controller-1", network, "RUNNING") }, nil},
+		{"a controller's namesake is stopped", func(l *lab) { l.AddInstance("us-west1-c", "controller-1", network, "TERMINATED") }, nil},
+		{"a controller's namesake is in another region", func(l *lab) { l.AddInstance("us-east1-b", "controller-1", network, "RUNNING") }, nil},
+		{"a controller is on another network", func(l *lab) {
+			l.AddNetwork("other")
+			l.RemoveInstance("us-west1-b", "controller-1")
+			l.AddInstance("us-west1-b", "controller-1", "other", "RUNNING")
+		}, nil},
+		{"a controller was made anew in another zone", func(l *lab) {
+			l.RemoveInstance("us-west1-b", "controller-1")
+			l.AddInstance("us-west1-a", "controller-1", network, "RUNNING")
+		}, nil},
+		{"there are only two controllers", func(l *lab) { l.cfg.Instances = l.cfg.Instances[:2] }, nil},
+
+		{"the health check is gone", func(l *lab) {
+			l.Edit(poolAt, map[string]any{"healthChecks": nil})
+			l.Remove("global/httpHealthChecks/kubernetes")
+		}, pool},
+		{"the health check asks for another path", edit("global/httpHealthChecks/kubernetes", map[string]any{"requestPath": "/"}), pool},
+		{"the health check asks for another host", edit("global/httpHealthChecks/kubernetes", map[string]any{"host": "example.com"}), pool},
+		{"the health check asks another port", edit("global/httpHealthChecks/kubernetes", map[string]any{"port": 8080}), pool},
+		{"the health check is not described", edit("global/httpHealthChecks/kubernetes", map[string]any{"description": nil}), pool},
+		{"the target pool has no health check", edit(poolAt, map[string]any{"healthChecks": nil}), pool},
+		{"the target pool has another health check", func(l *lab) {
+			l.other("httpHealthChecks")
+			l.Edit(poolAt, map[string]any{"healthChecks": []any{l.Link("global/httpHealthChecks/other")}})
+		}, pool},
+		{"the target pool lacks a controller", func(l *lab) {
+			l.Edit(poolAt, map[string]any{"instances": []any{l.Link("zones/us-west1-a/instances/controller-0"), l.Link("zones/us-west1-c/instances/controller-2")}})
+		}, pool},
+		{"the target pool is empty", edit(poolAt, map[string]any{"instances": nil}), pool},
+		{"the target pool has a stranger", func(l *lab) {
+			l.Edit(poolAt, map[string]any{"instances": append(l.Resource(poolAt)["instances"].([]any), l.Link("zones/us-west1-a/instances/worker-0"))})
+		}, pool},
+		{"the rule leads to another pool", edit(ruleAt, map[string]any{"target": "https://www.googleapis.com/compute/v1/projects/hard-way/" + region + "targetPools/other"}), pool},
+
+		{"the health check asks for another path", edit(region+"healthChecks/kubernetes", map[string]any{"httpHealthCheck": map[string]any{"requestPath": "/"}}), service},
+		{"the health check asks another port", edit(region+"healthChecks/kubernetes", map[string]any{"httpHealthCheck": map[string]any{"port": 8080}}), service},
+		{"the health check is of another type", edit(region+"healthChecks/kubernetes", map[string]any{"type": "TCP", "httpHealthCheck": nil, "tcpHealthCheck": map[string]any{"port": 80}}), service},
+		{"a group is gone", func(l *lab) {
+			l.Edit(serveAt, map[string]any{"backends": nil})
+			l.Remove(groupAAt)
+			l.Members(groupAAt)
+		}, service},
+		{"a group is empty", func(l *lab) { l.Members(groupAAt) }, service},
+		{"a group has a stranger", func(l *lab) {
+			l.AddInstance("us-west1-a", "worker-0", network, "RUNNING")
+			l.Members(groupAAt, "zones/us-west1-a/instances/controller-0", "zones/us-west1-a/instances/worker-0")
+		}, service},
+		{"the backend service has no backends", edit(serveAt, map[string]any{"backends": nil}), service},
+		{"the backend service has another backend", func(l *lab) {
+			backends := l.Resource(serveAt)["backends"].([]any)
+			l.Edit(serveAt, map[string]any{"backends": append(backends, map[string]any{"group": l.Link("zones/us-west1-a/instanceGroups/web"), "balancingMode": "CONNECTION"})})
+		}, service},
+		{"the backend service's protocol is another", edit(serveAt, map[string]any{"protocol": "UDP"}), service},
+		{"the backend service is internal", edit(serveAt, map[string]any{"loadBalancingScheme": "INTERNAL"}), service},
+		{"the rule leads to the lab's target pool", func(l *lab) {
+			l.cfg.Type = TargetPool
+			l.complete()
+			l.cfg.Type = BackendService
+		}, service},
+	}
+}
+
+// other makes a health check of the lab's kind of another name.
+func (l *lab) other(string) {
+	cfg := l.cfg
+	l.cfg.HealthCheck, l.cfg.TargetPool, l.cfg.ForwardingRule, l.cfg.Port = "other", "other", "other", 443
+	l.complete()
+	l.cfg = cfg
+}
+
+// TestPlans plans from nothing, from everything and from every deviation, and
+// applies what can be: then nothing is left to do.
+func TestPlans(t *testing.T) {
+	for _, kind := range Types {
+		t.Run(kind, func(t *testing.T) {
+			found := map[string]string{}
+			l := newLab(t, kind)
+			found["nothing there"] = outcome(l)
+			l = newLab(t, kind)
+			l.Remove(region + "addresses/kubernetes-the-hard-way")
+			l.cfg.Create = true
+			found["with --create, nothing there"] = outcome(l)
+			for _, d := range deviations() {
+				if len(d.types) > 0 && d.types[0] != kind {
+					continue
+				}
+				l := newLab(t, kind)
+				l.complete()
+				d.make(l)
+				found[d.name] = outcome(l)
+			}
+			golden(t, "plans-"+kind+".txt", found)
+		})
+	}
+}
+
+// outcome is the plan and the calls that carry it out, or the reason for none.
+func outcome(l *lab) string {
+	plan, err := l.plan(hasty())
+	if err != nil {
+		return err.Error()
+	}
+	said := text(plan)
+	l.Forget()
+	if err := plan.Apply(l.Context(), func(lb.Step) {}); err != nil {
+		return said + err.Error()
+	}
+	calls := l.Changes()
+	l.converged()
+	if len(calls) == 0 {
+		return said
+	}
+	return said + "calls: " + strings.ReplaceAll(strings.Join(calls, " "), "compute.", "")
+}
+
+// TestPages has the answers to the lists come one item at a time.
+func TestPages(t *testing.T) {
+	for _, kind := range Types {
+		l := newLab(t, kind)
+		l.PageSize = 1
+		l.complete()
+		l.converged()
+	}
+}
