@@ -3,7 +3,9 @@
 package server
 
 import (
+	"bufio"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -28,7 +30,8 @@ func TestMain(m *testing.M) {
 }
 
 // serveTwice runs the health proxy on the socket, and again after its end, as
-// supervisor.WithRestart does. It answers one question in each run.
+// supervisor.WithRestart does. A run ends with a byte of its input, and then says
+// so.
 func serveTwice(root string) {
 	socket, err := activation.Take()
 	if err != nil || socket == nil {
@@ -49,13 +52,20 @@ func serveTwice(root string) {
 	}
 	for range 2 {
 		ctx, cancel := context.WithCancel(context.Background())
+		go func() {
+			defer cancel()
+			if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
+				panic(err)
+			}
+		}()
 		proxy := &healthProxy{
 			listen: p.listenForHealthChecks, backend: p.backendAddress(), caFile: p.Files.CA,
-			held: func() string { cancel(); return "starting" },
+			held: func() string { return "starting" },
 		}
 		if err := proxy.Run(ctx, func(supervisor.State, string) {}); err != nil {
 			panic(err)
 		}
+		fmt.Println("ended")
 	}
 }
 
@@ -77,21 +87,35 @@ func TestTheHealthProxyKeepsSystemdsSocketOverARestart(t *testing.T) {
 	cmd.Env = append(os.Environ(), asService+"="+t.TempDir(), "LISTEN_FDS=1", "LISTEN_FDNAMES="+activation.Healthz)
 	cmd.ExtraFiles = []*os.File{f}
 	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Stderr = &out
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	f.Close()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	said := bufio.NewScanner(stdout)
 	for run := range 2 {
 		resp, err := client.Get("http://" + l.Addr().String() + "/healthz")
 		if err != nil {
-			t.Errorf("run %d: %v", run+1, err)
-			continue
+			t.Fatalf("run %d: %v; %s", run+1, err, &out)
 		}
 		resp.Body.Close()
 		if resp.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("run %d answers %s", run+1, resp.Status)
+		}
+		if _, err := stdin.Write([]byte{'\n'}); err != nil {
+			t.Fatal(err)
+		}
+		if !said.Scan() || said.Text() != "ended" {
+			t.Fatalf("run %d: %q, %v; %s", run+1, said.Text(), said.Err(), &out)
 		}
 	}
 	if err := cmd.Wait(); err != nil {

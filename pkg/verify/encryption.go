@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -60,22 +61,26 @@ func lookAtEncryption(ctx context.Context, t Target) observation {
 	return c.fly(ctx, t.EncryptionConfig)
 }
 
-// reachable returns the servers that can be connected to, or why the last of
-// them cannot.
+// reachable returns the servers that can be connected to, or why the first of
+// them cannot. All are tried at once: one that hangs keeps no other from it.
 func (e Etcd) reachable(ctx context.Context, config *tls.Config) (servers []string, bad *Finding) {
 	ctx, cancel := context.WithTimeout(ctx, memberTimeout)
 	defer cancel()
-	for _, s := range e.Servers {
-		if err := shakeHands(ctx, s, config); err != nil {
-			bad = explainMember(s, err)
-			continue
+	errs := make([]error, len(e.Servers))
+	var wg sync.WaitGroup
+	for i, s := range e.Servers {
+		wg.Go(func() { errs[i] = shakeHands(ctx, s, config) })
+	}
+	wg.Wait()
+	for i, err := range errs {
+		if err == nil {
+			servers = append(servers, e.Servers[i])
 		}
-		servers = append(servers, s)
 	}
-	if len(servers) > 0 {
-		bad = nil
+	if len(servers) == 0 {
+		return nil, explainMember(e.Servers[0], errs[0])
 	}
-	return servers, bad
+	return servers, nil
 }
 
 // canary is a secret on its way to etcd.

@@ -116,3 +116,20 @@ func TestMayBeWritten(t *testing.T) {
 		t.Errorf("a refused connection counts as written: %v", err)
 	}
 }
+
+func TestAHungMemberOfEtcdIsDoneWithout(t *testing.T) {
+	f := files(t, 6443)
+	hung := "https://" + listen(t, "127.0.0.1:0").Addr().String()
+	good := "https://" + serveTLS(t, listen(t, "127.0.0.1:0"), f, http.NotFoundHandler()).Listener.Addr().String()
+	config, bad := Etcd{CA: f.CA, Cert: f.Cert, Key: f.Key}.tls()
+	if bad != nil {
+		t.Fatal(bad)
+	}
+	got, bad := Etcd{Servers: []string{hung, good}}.reachable(t.Context(), config)
+	if !slices.Equal(got, []string{good}) || bad != nil {
+		t.Errorf("got %q, %v", got, bad)
+	}
+	if got, bad := (Etcd{Servers: []string{hung}}).reachable(t.Context(), config); got != nil || bad == nil || !strings.Contains(bad.Problem, hung) {
+		t.Errorf("got %q, %v", got, bad)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -89,8 +90,8 @@ func judgeEtcd(asked []member) (o observation) {
 	if len(leaders) > 1 {
 		o.find("the members do not agree on a leader", "see whether tcp 2380 is open between all controllers, and run this again")
 	}
-	for _, other := range listed {
-		switch {
+	for _, id := range slices.Sorted(maps.Keys(listed)) {
+		switch other := listed[id]; {
 		case other.Name == "":
 			o.find(fmt.Sprintf("the member at %s was added and has never been started", strings.Join(other.PeerURLs, ",")), "start it, or remove it with etcdctl member remove")
 		case other.IsLearner:

@@ -119,7 +119,7 @@ func TestHealth(t *testing.T) {
 			}
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			w.WriteHeader(code)
-			io.WriteString(w, body)
+			fmt.Fprint(w, body)
 		}
 	}
 	for name, test := range map[string]struct {

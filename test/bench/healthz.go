@@ -34,22 +34,11 @@ type answerer struct {
 
 // benchHealthz compares the health proxy with nginx and the lab's site file,
 // both before the same running apiserver.
-func benchHealthz(runs int) (err error) {
-	dir, err := os.MkdirTemp("", "khw-bench-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("%w (logs are kept in %s)", err, dir)
-			return
-		}
-		err = os.RemoveAll(dir)
-	}()
-	site, err := newSite(dir)
-	if err != nil {
-		return err
-	}
+func benchHealthz(runs int) error {
+	return onNewSite(func(s site) error { return benchHealthzOn(s, runs) })
+}
+
+func benchHealthzOn(site site, runs int) error {
 	controller := &khw{site: site}
 	if err := controller.start(); err != nil {
 		return err

@@ -26,21 +26,14 @@ const (
 
 // measure returns the figures of one run in the order of the rows.
 func measure(newSubject func(site) subject) (figures []float64, err error) {
-	dir, err := os.MkdirTemp("", "khw-bench-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("%w (logs are kept in %s)", err, dir)
-			return
-		}
-		err = os.RemoveAll(dir)
-	}()
-	site, err := newSite(dir)
-	if err != nil {
-		return nil, err
-	}
+	err = onNewSite(func(s site) error {
+		figures, err = measureOn(s, newSubject)
+		return err
+	})
+	return figures, err
+}
+
+func measureOn(site site, newSubject func(site) subject) (figures []float64, err error) {
 	s := newSubject(site)
 	client, err := protobufClient(site)
 	if err != nil {

@@ -3,7 +3,9 @@
 package main
 
 import (
+	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -43,6 +45,27 @@ func newSite(dir string) (site, error) {
 		ServiceIP:        net.IPv4(10, 32, 0, 1),
 		ServerPort:       ports.APIServer,
 	})
+}
+
+// onNewSite calls use with a new site, and removes it afterwards unless there was
+// an error.
+func onNewSite(use func(site) error) (err error) {
+	dir, err := os.MkdirTemp("", "khw-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w (logs are kept in %s)", err, dir)
+			return
+		}
+		err = os.RemoveAll(dir)
+	}()
+	s, err := newSite(dir)
+	if err != nil {
+		return err
+	}
+	return use(s)
 }
 
 func (s site) root() string           { return filepath.Join(s.dir, "root") }
