@@ -1,11 +1,13 @@
+# shellcheck shell=sh
 # SPDX-License-Identifier: Apache-2.0
 # Boots a container: boot.sh NAME IMAGE DIR NETWORK-NAMESPACE, in a mount namespace
 # of its own. Each container has control groups of its own, in which systemd can
 # manage its units without meeting another container's.
 set -eu
 name=$1 image=$2 dir=$3 netns=$4
-mkdir -p "$dir/upper" "$dir/work" "$dir/root"
+mkdir -p "$dir/upper" "$dir/work" "$dir/root" # again after a reboot
 mount -t overlay overlay -o "lowerdir=$image,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
+echo "$name" >"$dir/root/etc/hostname"
 while IFS=: read -r _ controllers group; do
   case $controllers in
     "") for top in /sys/fs/cgroup /sys/fs/cgroup/unified; do [ ! -e "$top/cgroup.procs" ] || break; done ;;
@@ -14,8 +16,8 @@ while IFS=: read -r _ controllers group; do
   esac
   mkdir -p "$top/$group/$name"
   echo $$ >"$top/$group/$name/cgroup.procs"
-  echo "$top/$group/$name" >>"$dir/cgroups"
-done <<GROUPS
+  echo "$top/$group/$name"
+done >"$dir/cgroups" <<GROUPS
 $(cat /proc/self/cgroup)
 GROUPS
 exec systemd-nspawn --quiet --boot --register=no --keep-unit --network-namespace-path="$netns" \
