@@ -205,7 +205,7 @@ func purgeLeavesNothing(n node) {
 	said := n.Do("dpkg", "--purge", "khw-controller")
 	n.mustSay([]string{said}, "deletes /var/lib/kubernetes/ca-key.pem", "deletes /var/lib/etcd/member", "the user khw-controller stays")
 	n.Do("test", "-e", "/var/lib/kubernetes/mine.pem")
-	left := n.Sh(`find / -xdev \( -path /proc -o -path /sys -o -path /root -o -path /var/log/journal -o -path /run \) -prune -o ` +
+	left := n.Sh(`find / -xdev \( -path /proc -o -path /sys -o -path /root -o -path /var/log/journal -o -path /var/cache/man -o -path /run \) -prune -o ` +
 		`\( -user khw-controller -o -name '*khw*' -o -path '/etc/kubernetes*' -o -path '/var/lib/etcd*' -o -path '/var/lib/kubernetes/*' \) ` +
 		`! -name mine.pem -print`)
 	if left != "" && left != "/var/lib/kubernetes\n" {

@@ -46,12 +46,6 @@ func (n *Network) Boot(name, address string) *Machine {
 	n.Must(os.Mkdir(m.dir, 0o755))
 	n.Cleanup(m.removeControlGroups)
 	m.start()
-	n.Cleanup(func() {
-		if n.Failed() {
-			out, _ := m.command(context.Background(), "journalctl", "--no-pager", "-n", "60", "-o", "short-precise").CombinedOutput()
-			n.Logf("the end of the journal of %s:\n%s", m.Name, out)
-		}
-	})
 	return m
 }
 
@@ -60,7 +54,13 @@ func (m *Machine) start() {
 	m.Helper()
 	m.container = m.Start(m.Name, process.Spec{
 		Path: "/usr/bin/unshare",
-		Args: []string{"--mount", "--propagation", "slave", "/bin/sh", "-c", boot, "boot.sh", m.Name, m.image, m.dir, m.network},
+		Args: []string{"--mount", "--propagation=slave", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", boot, "boot.sh", m.Name, m.image, m.dir, m.network},
+	})
+	m.Cleanup(func() {
+		if m.Failed() && m.container.Running() {
+			out, _ := m.command(context.Background(), "journalctl", "--no-pager", "-n", "60", "-o", "short-precise").CombinedOutput()
+			m.Logf("the end of the journal of %s:\n%s", m.Name, out)
+		}
 	})
 	m.WithinAlive(m.container, harness.Patience, m.Name+" to be up", func(ctx context.Context) error {
 		if _, err := m.leader(); err != nil {
@@ -85,22 +85,25 @@ func (m *Machine) removeControlGroups() {
 	defer cancel()
 	for _, group := range strings.Fields(string(groups)) {
 		if err := process.WaitFor(ctx, time.Second, "the control group "+group+" to be empty", func(ctx context.Context) error {
-			return exec.CommandContext(ctx, "find", group, "-depth", "-type", "d", "-delete").Run()
+			return exec.CommandContext(ctx, "find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+").Run()
 		}); err != nil {
 			m.Error(err)
 		}
 	}
 }
 
-// leader returns the id of the container's first process on this machine.
+// leader returns the id of the container's first process on this machine: unshare
+// has nspawn for a child, and nspawn has it.
 func (m *Machine) leader() (int, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", m.container.PID(), m.container.PID()))
-	if err != nil {
-		return 0, err
-	}
-	pid := 0
-	if _, err := fmt.Sscan(string(data), &pid); err != nil {
-		return 0, errors.New("the container has no process yet")
+	pid := m.container.PID()
+	for range 2 {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+		if err != nil {
+			return 0, err
+		}
+		if _, err := fmt.Sscan(string(data), &pid); err != nil {
+			return 0, errors.New("the container has no process yet")
+		}
 	}
 	return pid, nil
 }
