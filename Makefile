@@ -62,6 +62,7 @@ run: build ## Run a control plane as an ordinary user, everything below ./.run
 .PHONY: test
 test: ## Run the unit tests
 	go test ./cmd/... ./pkg/... ./hack/...
+	go -C hack/packages test ./...
 
 .PHONY: lint
 lint: ## Vet, format and lint
@@ -71,7 +72,7 @@ lint: ## Vet, format and lint
 e2e: ARCHES := $(shell go env GOHOSTARCH)
 e2e: build stock packages ## Run the scenarios in test/e2e against real processes (SCENARIO=name for one)
 	hack/install-test-deps
-	hack/lint-packages $(DIST)
+	SOURCE_DATE_EPOCH=$(EPOCH) hack/lint-packages $(DIST) $(PACKAGE_VERSION)
 	go test -count=1 -p 1 -timeout 40m ./test/e2e/$(or $(SCENARIO),...)
 
 .PHONY: bench
