@@ -54,7 +54,6 @@ packages: build ## Build deb, rpm, tar.gz and SBOMs in dist/ (ARCHES="amd64 arm6
 	  SOURCE_DATE_EPOCH=$(EPOCH) hack/package $(PACKAGE_VERSION) $$arch $$binary $(DIST); \
 	done
 	cd $(DIST) && sha256sum * >SHA256SUMS
-	hack/lint-packages $(DIST)
 
 .PHONY: run
 run: build ## Run a control plane as an ordinary user, everything below ./.run
@@ -63,13 +62,17 @@ run: build ## Run a control plane as an ordinary user, everything below ./.run
 .PHONY: test
 test: ## Run the unit tests
 	go test ./cmd/... ./pkg/... ./hack/... ./test/computeapi
+	go -C hack/packages test ./...
 
 .PHONY: lint
 lint: ## Vet, format and lint
 	hack/lint
 
 .PHONY: e2e
+e2e: ARCHES := $(shell go env GOHOSTARCH)
 e2e: build stock packages ## Run the scenarios in test/e2e against real processes (SCENARIO=name for one)
+	hack/install-test-deps
+	SOURCE_DATE_EPOCH=$(EPOCH) hack/lint-packages $(DIST) $(PACKAGE_VERSION)
 	go test -count=1 -p 1 -timeout 40m ./test/e2e/$(or $(SCENARIO),...)
 
 .PHONY: bench

@@ -5,6 +5,7 @@ package cmd
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,6 +133,52 @@ func TestFlagsShowWhatIsInForce(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
+	}
+}
+
+func TestManWritesAPageOfEveryCommand(t *testing.T) {
+	dir := t.TempDir()
+	if code, out, errOut := start(t, "man", dir); code != 0 || out != "" || errOut != "" {
+		t.Fatalf("exit code %d: %s %s", code, out, errOut)
+	}
+	for _, c := range newRoot(cli.Streams{}).Commands() {
+		page, err := os.ReadFile(filepath.Join(dir, "khw-controller-"+c.Name()+".1"))
+		switch {
+		case c.Hidden:
+			if !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s is hidden and has a page: %v", c.Name(), err)
+			}
+		case err != nil:
+			t.Error(err)
+		case !bytes.Contains(page, []byte(".SH EXAMPLE")):
+			t.Errorf("the page of %s has no example", c.Name())
+		}
+	}
+	if code, _, errOut := start(t, "man"); code != 2 || !strings.Contains(errOut, "a directory") {
+		t.Errorf("without a directory: exit code %d, %q", code, errOut)
+	}
+}
+
+func TestQuietCheckSaysOnlyWhatStandsInTheWay(t *testing.T) {
+	root := t.TempDir()
+	args := []string{"check", "--quiet", "--root", root, "--advertise-address", "192.0.2.10", "--healthz-bind-address=",
+		"--kube-apiserver-arg", "bind-address=127.0.0.1", "--kube-apiserver-arg", "secure-port=16444",
+		"--kube-apiserver-arg", "experimental-encryption-provider-config=" + filepath.Join(root, "var/lib/kubernetes/encryption-config.yaml"), // a notice
+		"--kube-controller-manager-arg", "secure-port=0", "--kube-scheduler-arg", "secure-port=0",
+		"--etcd-arg", "listen-client-urls=https://127.0.0.1:12381", "--etcd-arg", "listen-peer-urls=https://127.0.0.1:12382"}
+	if code, out, errOut := start(t, args...); code != 0 || out != "" || errOut != "" {
+		t.Errorf("nothing stands in the way: exit code %d, %q, %q", code, out, errOut)
+	}
+	dir := filepath.Join(root, "var/lib/kubernetes")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errOut := start(t, args...)
+	if code != 1 || !strings.HasPrefix(out, "error    ") || strings.Contains(out, "notice") || errOut != "" {
+		t.Errorf("exit code %d, %q, %q", code, out, errOut)
 	}
 }
 

@@ -15,13 +15,17 @@ var shipped = map[string]struct{ why, yaml string }{
 		"Twice the interval of the lab's load balancers, so that a restart cuts nobody off.",
 		"shutdown-delay: 10s\n",
 	},
+	"kube-controller-manager-arg": {
+		"The controller-manager makes this directory, by default below /usr, where the service may not write.",
+		"kube-controller-manager-arg:\n  - flex-volume-plugin-dir=/run/khw-controller/flexvolume\n",
+	},
 	"kube-apiserver-arg": {
 		"The audit log is not at the lab's /var/log/audit.log itself, but there is a link: the service is not root, and to " +
 			"rotate the log it has to be able to write into its directory.",
 		"kube-apiserver-arg:\n  - audit-log-path=/var/log/khw-controller/audit.log\n",
 	},
 	"v": {
-		"The lab's 2 is for looking for trouble; with 0 a start is told in a few dozen lines. `systemctl reload` takes a " +
+		"The lab's 2 is for looking for trouble; with 0 a start is told in some thirty lines. `systemctl reload` takes a " +
 			"change over at once.",
 		"v: 0\n",
 	},

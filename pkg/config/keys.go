@@ -87,7 +87,8 @@ func Keys() []Key {
 		},
 		{
 			Name: "v", Type: "level", Default: "2, the lab's",
-			Doc: "How much is logged, 0 to 10. It holds for the whole process.",
+			Doc: "How much is logged, 0 to 10. It holds for the whole process. 0 is what this program itself has to say, and " +
+				"every component's errors; 1 adds what Kubernetes' daemons say at their 0.",
 			set: text(func(c *Config) *string { return &c.Verbosity }),
 		},
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
@@ -59,6 +60,9 @@ func (p *Plan) applyProcessWide() error {
 	gates := registry.FeatureGateFor("kube")
 	if err := logsapi.ValidateAndApply(p.apiServer.Logs, gates); err != nil {
 		return fmt.Errorf("--logging-format, --v: %w", err)
+	}
+	if p.apiServer.Logs.Format == logsapi.DefaultLogFormat {
+		useStoryLog(os.Stderr)
 	}
 	restclient.SetDefaultWarningHandler(restclient.NoWarnings{})
 	registry.AddMetrics()

@@ -8,13 +8,17 @@ import (
 	"runtime"
 )
 
+// rpmArch are rpm's names of Go's architectures.
+var rpmArch = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
+
 // Package returns the package under test in a format, deb or rpm, for this
 // machine's architecture; a missing one fails the test.
 func (e *Env) Package(format string) string {
 	e.Helper()
 	root, err := repository()
 	e.Must(err)
-	pattern := filepath.Join(root, "dist", fmt.Sprintf("khw-controller_*_linux_%s.%s", runtime.GOARCH, format))
+	arch := map[string]string{"deb": runtime.GOARCH, "rpm": rpmArch[runtime.GOARCH]}[format]
+	pattern := filepath.Join(root, "dist", fmt.Sprintf("khw-controller*%s.%s", arch, format))
 	found, err := filepath.Glob(pattern)
 	e.Must(err)
 	if len(found) != 1 {

@@ -28,7 +28,8 @@ type Machine struct {
 	// Address is where the network reaches it.
 	Address string
 
-	container *process.Process
+	dir, image, network string
+	container           *process.Process
 }
 
 // Boot starts a machine with an address on the network and waits until it is up.
@@ -36,64 +37,34 @@ func (n *Network) Boot(name, address string) *Machine {
 	n.Helper()
 	image, err := image()
 	n.Must(err)
-	m := &Machine{Env: n.Env, Name: name, Address: address}
 	holder := hold(n.Env, name)
 	n.join(holder, address)
-	dir := n.Path("machine-" + name)
-	n.Must(os.Mkdir(dir, 0o755))
-	n.Cleanup(func() { m.removeControlGroups(dir) })
-	m.container = n.Start(name, process.Spec{
-		Path: "/usr/bin/unshare",
-		Args: []string{"--mount", "--propagation", "slave", "/bin/sh", "-c", boot, "boot.sh", name, image, dir, namespace(holder)},
-	})
-	m.awaitUp(0)
-	n.Cleanup(func() {
-		if n.Failed() {
-			out, _ := m.command(context.Background(), "journalctl", "--no-pager", "-n", "60", "-o", "short-precise").CombinedOutput()
-			n.Logf("the end of the journal of %s:\n%s", m.Name, out)
-		}
-	})
+	m := &Machine{
+		Env: n.Env, Name: name, Address: address,
+		dir: n.Path("machine-" + name), image: image, network: namespace(holder),
+	}
+	n.Must(os.Mkdir(m.dir, 0o755))
+	n.Cleanup(m.removeControlGroups)
+	m.start()
 	return m
 }
 
-// removeControlGroups removes what boot.sh has made, once the container is dead.
-func (m *Machine) removeControlGroups(dir string) {
-	groups, err := os.ReadFile(filepath.Join(dir, "cgroups"))
-	if err != nil {
-		return // it was never started
-	}
-	// The test's own context is over by now.
-	ctx, cancel := context.WithTimeout(context.Background(), harness.Patience)
-	defer cancel()
-	for _, group := range strings.Fields(string(groups)) {
-		if err := process.WaitFor(ctx, time.Second, "the control group "+group+" to be empty", func(ctx context.Context) error {
-			return exec.CommandContext(ctx, "find", group, "-depth", "-type", "d", "-delete").Run()
-		}); err != nil {
-			m.Error(err)
-		}
-	}
-}
-
-// leader returns the id of the container's first process on this machine.
-func (m *Machine) leader() (int, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", m.container.PID(), m.container.PID()))
-	if err != nil {
-		return 0, err
-	}
-	pid := 0
-	if _, err := fmt.Sscan(string(data), &pid); err != nil {
-		return 0, errors.New("the container has no process yet")
-	}
-	return pid, nil
-}
-
-// awaitUp waits until systemd has started everything, in a container whose first
-// process is not before.
-func (m *Machine) awaitUp(before int) {
+// start starts the container and waits until systemd has started everything.
+func (m *Machine) start() {
 	m.Helper()
+	m.container = m.Start(m.Name, process.Spec{
+		Path: "/usr/bin/unshare",
+		Args: []string{"--mount", "--propagation=slave", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", boot, "boot.sh", m.Name, m.image, m.dir, m.network},
+	})
+	m.Cleanup(func() {
+		if m.Failed() && m.container.Running() {
+			out, _ := m.command(context.Background(), "journalctl", "--no-pager", "-n", "60", "-o", "short-precise").CombinedOutput()
+			m.Logf("the end of the journal of %s:\n%s", m.Name, out)
+		}
+	})
 	m.WithinAlive(m.container, harness.Patience, m.Name+" to be up", func(ctx context.Context) error {
-		if pid, err := m.leader(); err != nil || pid == before {
-			return errors.Join(err, errors.New("it has not booted"))
+		if _, err := m.leader(); err != nil {
+			return err
 		}
 		out, err := m.command(ctx, "systemctl", "is-system-running").Output()
 		if state := strings.TrimSpace(string(out)); state != "running" && state != "degraded" {
@@ -103,6 +74,40 @@ func (m *Machine) awaitUp(before int) {
 	})
 }
 
+// removeControlGroups removes what boot.sh has made, once the container is dead.
+func (m *Machine) removeControlGroups() {
+	groups, err := os.ReadFile(filepath.Join(m.dir, "cgroups"))
+	if err != nil {
+		return // it was never started
+	}
+	// The test's own context is over by now.
+	ctx, cancel := context.WithTimeout(context.Background(), harness.Patience)
+	defer cancel()
+	for _, group := range strings.Fields(string(groups)) {
+		if err := process.WaitFor(ctx, time.Second, "the control group "+group+" to be empty", func(ctx context.Context) error {
+			return exec.CommandContext(ctx, "find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+").Run()
+		}); err != nil {
+			m.Error(err)
+		}
+	}
+}
+
+// leader returns the id of the container's first process on this machine: unshare
+// has nspawn for a child, and nspawn has it.
+func (m *Machine) leader() (int, error) {
+	pid := m.container.PID()
+	for range 2 {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+		if err != nil {
+			return 0, err
+		}
+		if _, err := fmt.Sscan(string(data), &pid); err != nil {
+			return 0, errors.New("the container has no process yet")
+		}
+	}
+	return pid, nil
+}
+
 // command is a command to be run as root in the machine.
 func (m *Machine) command(ctx context.Context, args ...string) *exec.Cmd {
 	pid, err := m.leader()
@@ -110,7 +115,7 @@ func (m *Machine) command(ctx context.Context, args ...string) *exec.Cmd {
 		pid = 0 // which nsenter refuses
 	}
 	return exec.CommandContext(ctx, "nsenter", append([]string{
-		"--target", fmt.Sprint(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--wd=/",
+		"--target", fmt.Sprint(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup",
 		"/usr/bin/env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
 	}, args...)...)
 }
@@ -159,11 +164,15 @@ func (m *Machine) Write(path, content string) {
 	m.Copy(from, path)
 }
 
+// rebooted is nspawn's exit code when the container wants to be started again.
+const rebooted = 133
+
 // Reboot reboots it and waits until it is up again.
 func (m *Machine) Reboot() {
 	m.Helper()
-	before, err := m.leader()
-	m.Must(err)
 	m.Do("systemctl", "reboot")
-	m.awaitUp(before)
+	if code := m.container.ExitCode(); code != rebooted {
+		m.Fatalf("%s: the container ended with exit code %d, want %d", m.Name, code, rebooted)
+	}
+	m.start()
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 
@@ -28,6 +29,9 @@ type Network struct {
 // NewNetwork returns an empty network that goes with the test.
 func NewNetwork(e *harness.Env) *Network {
 	e.Helper()
+	if os.Geteuid() != 0 {
+		e.Fatal("machines are booted by root only; run this as root")
+	}
 	n := &Network{Env: e, bridge: hold(e, "bridge")}
 	n.ip(n.bridge, "link", "add", "br0", "type", "bridge")
 	n.ip(n.bridge, "address", "add", gateway+"/24", "dev", "br0")
