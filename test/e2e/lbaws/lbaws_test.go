@@ -3,9 +3,9 @@
 // Package lbaws runs `khw-controller lb --cloud aws` against moto's server, a
 // third-party emulator of AWS, in an account that is prepared as the lab's
 // chapter 3 prepares it. What moto does not do as AWS does, pkg/lb/aws tests:
-// throttling, time-outs, what is in use for a while after it was let go, an
-// internet gateway that a public load balancer needs, and health checks that
-// are really made.
+// throttling and time-outs, pages, controllers that are out of service, the
+// network interfaces of load balancers and what they keep in use. That a public
+// load balancer needs an internet gateway is said by neither.
 package lbaws
 
 import (
