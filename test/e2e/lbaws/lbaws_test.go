@@ -25,12 +25,16 @@ import (
 
 // TestLBOnAWS has each part in a region of its own, so that they share one moto.
 func TestLBOnAWS(t *testing.T) {
-	e := harness.New(t)
-	m := startMoto(e)
-	theLab(m.account("us-east-1").chapter3())
-	instances(m.account("us-west-1").chapter3())
-	create(m.account("eu-west-1").chapter3())
-	nlb(m.account("eu-central-1").chapter3())
+	m := startMoto(harness.New(t))
+	t.Run("regions", func(t *testing.T) {
+		for region, part := range map[string]func(*network){"us-east-1": theLab, "us-west-1": instances, "eu-west-1": create, "eu-central-1": nlb} {
+			t.Run(region, func(t *testing.T) {
+				t.Parallel()
+				part(m.in(t).account(region).chapter3())
+			})
+		}
+	})
+	// moto enforces policies in all regions or in none.
 	permissions(m, m.account("ap-south-1").chapter3(), m.account("ap-southeast-1").chapter3())
 }
 
