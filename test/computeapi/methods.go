@@ -161,7 +161,7 @@ func remove(s *Server, _ *request, path string, _ object) (func(), error) {
 	}, nil
 }
 
-func getPlace(s *Server, req *request, _ Fault) (object, error) {
+func getPlace(_ *Server, req *request, _ Fault) (object, error) {
 	kind, name := "compute#region", req.values["region"]
 	if zone := req.values["zone"]; zone != "" {
 		kind, name = "compute#zone", zone

@@ -16,8 +16,9 @@ var verbs = map[string]string{
 }
 
 // more are the permissions that a method takes beside the one on its resource,
-// by what in its body refers to another. They are those of the reference's
-// section "IAM Permissions" of each method.
+// by what in its body refers to another. The discovery document says nothing of
+// permissions: these are from Google's documentation of access control, and
+// compared with least roles that others publish.
 var more = map[string][]struct{ field, permission string }{
 	"compute.firewalls.insert":              {{"", "compute.networks.updatePolicy"}},
 	"compute.firewalls.patch":               {{"", "compute.networks.updatePolicy"}},

@@ -237,3 +237,44 @@ func TestFaults(t *testing.T) {
 		t.Errorf("%v", op)
 	}
 }
+
+func TestWhatCanBeRead(t *testing.T) {
+	s := furnished(t)
+	for path, kind := range map[string]string{
+		"projects/p/regions/us-west1":     "compute#region",
+		"projects/p/zones/us-west1-a":     "compute#zone",
+		global + "networks/net":           "compute#network",
+		global + "httpHealthChecks/check": "compute#httpHealthCheck",
+		west + "addresses/address":        "compute#address",
+		zoneA + "instances/one":           "compute#instance",
+	} {
+		if code, answer := ask(t, s, http.MethodGet, path, ""); code != http.StatusOK || answer["kind"] != kind {
+			t.Errorf("%s: %d %v", path, code, answer)
+		}
+	}
+	for path, want := range map[string]int{zoneA + "instances": 1, west + "addresses": 1, global + "firewalls": 0} {
+		code, answer := ask(t, s, http.MethodGet, path, "")
+		if items, _ := answer["items"].([]any); code != http.StatusOK || len(items) != want {
+			t.Errorf("%s: %d %v", path, code, answer)
+		}
+	}
+}
+
+// TestMethodsAreOfTheDocument finds handlers that no request can reach.
+func TestMethodsAreOfTheDocument(t *testing.T) {
+	doc, err := discover()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, r := range doc.Resources {
+		for _, m := range r.Methods {
+			known[m.ID] = true
+		}
+	}
+	for id := range handlers {
+		if !known[id] {
+			t.Errorf("%s is no method of the document", id)
+		}
+	}
+}

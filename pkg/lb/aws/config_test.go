@@ -81,7 +81,10 @@ func TestNewNeedsCredentialsAndRegion(t *testing.T) {
 		cancel()
 		if test.says == "" {
 			if err != nil || cloud.Where() != "aws, region eu-west-1" {
-				t.Errorf("%s: %v", name, err)
+				t.Fatalf("%s: %v", name, err)
+			}
+			if n := cloud.balancer.(*classic).elb.Options().Retryer.MaxAttempts(); n != attempts {
+				t.Errorf("%d attempts, want %d", n, attempts)
 			}
 			continue
 		}

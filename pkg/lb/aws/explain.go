@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -24,13 +25,7 @@ func code(err error) string {
 }
 
 func hasCode(err error, codes ...string) bool {
-	c := code(err)
-	for _, want := range codes {
-		if c == want {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(codes, code(err))
 }
 
 // Explain is part of lb.Cloud. The SDK's errors have several lines' worth of
@@ -62,6 +57,8 @@ func explain(call string, err error) string {
 	}
 	said += attemptsMade(err)
 	switch {
+	case errors.Is(err, context.Canceled):
+		return call + " was interrupted"
 	case hasCode(err, "AccessDenied", "AccessDeniedException", "UnauthorizedOperation"):
 		return fmt.Sprintf("%s is not allowed: %s; khw-controller lb --cloud aws --print-iam-policy prints what has to be", call, said)
 	case hasCode(err, "ExpiredToken", "ExpiredTokenException", "RequestExpired"):
@@ -92,8 +89,7 @@ func attemptsMade(err error) string {
 
 func timedOut(err error) bool {
 	var network net.Error
-	var canceled *smithy.CanceledError
-	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout() && !errors.As(err, &canceled)
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
 }
 
 func status(err error) int {

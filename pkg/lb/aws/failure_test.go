@@ -3,10 +3,13 @@
 package aws
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
@@ -136,6 +139,20 @@ func TestPassingFailures(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestInterrupted is what Ctrl-C brings about.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	f := chapter3().withELB()
+	f.fail = func(string) error {
+		cancel()
+		return &smithyhttp.RequestSendError{Err: ctx.Err()}
+	}
+	_, err := lb.NewPlan(ctx, f.cloud(Default()))
+	if want := "reading vpc kubernetes-the-hard-way: ec2:DescribeVpcs was interrupted"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

@@ -51,6 +51,7 @@ type fake struct {
 	networkTags  map[string][]v2types.Tag
 	networkCross string
 	targets      []string
+	strayTarget  string // on another port
 
 	// inUse is how often what a load balancer used cannot be deleted after it.
 	inUse int

@@ -43,7 +43,12 @@ func (f *fake) answerNetwork(in any) (any, error) {
 			if id == "i-1" {
 				health = &types.TargetHealth{State: types.TargetHealthStateEnumUnhealthy, Description: awssdk.String("Health checks failed")}
 			}
-			out.TargetHealthDescriptions = append(out.TargetHealthDescriptions, types.TargetHealthDescription{Target: &types.TargetDescription{Id: &id}, TargetHealth: health})
+			out.TargetHealthDescriptions = append(out.TargetHealthDescriptions, types.TargetHealthDescription{Target: &types.TargetDescription{Id: &id, Port: awssdk.Int32(6443)}, TargetHealth: health})
+		}
+		if f.strayTarget != "" {
+			out.TargetHealthDescriptions = append(out.TargetHealthDescriptions, types.TargetHealthDescription{
+				Target: &types.TargetDescription{Id: &f.strayTarget, Port: awssdk.Int32(8443)}, TargetHealth: &types.TargetHealth{State: types.TargetHealthStateEnumHealthy},
+			})
 		}
 		return out, nil
 	}

@@ -125,6 +125,7 @@ var kinds = []struct {
 		},
 		others: map[string]func(*fake){
 			"stranger":           func(f *fake) { f.targets = append(f.targets, "i-worker") },
+			"another port":       func(f *fake) { f.strayTarget = "i-1" },
 			"no security groups": func(f *fake) { f.network.SecurityGroups = nil },
 		},
 		problems: map[string]func(*fake){

@@ -79,25 +79,29 @@ func (g *securityGroup) Read(ctx context.Context) (lb.State, error) {
 	if err != nil {
 		return lb.State{}, err
 	}
-	// A group's name is unique in its VPC.
-	for _, found := range out.SecurityGroups {
-		g.id = awssdk.ToString(found.GroupId)
-		state := lb.State{Exists: true, ID: g.id, Given: !g.create, Ours: tag(found.Tags, lb.OwnerKey) == lb.Owner}
-		if !state.Ours {
-			state.Keep = "not made by " + lb.Owner
-			return state, nil
-		}
-		users, err := g.users(ctx, g.cfg, filter("group-id", g.id))
-		if len(users) > 0 {
-			g.inUse = "in use by " + strings.Join(users, ", ")
-		}
-		state.Keep = g.inUse
-		return state, err
-	}
-	if g.create {
+	switch {
+	case len(out.SecurityGroups) > 0:
+		// Its name is unique in its VPC.
+		return g.compare(ctx, out.SecurityGroups[0])
+	case g.create:
 		return lb.State{}, nil
 	}
 	return lb.State{Problem: "no security group of the VPC has this name; name yours with " + g.flag}, nil
+}
+
+func (g *securityGroup) compare(ctx context.Context, found types.SecurityGroup) (lb.State, error) {
+	g.id = awssdk.ToString(found.GroupId)
+	state := lb.State{Exists: true, ID: g.id, Given: !g.create, Ours: tag(found.Tags, lb.OwnerKey) == lb.Owner}
+	if !state.Ours {
+		state.Keep = "not made by " + lb.Owner
+		return state, nil
+	}
+	users, err := g.users(ctx, g.cfg, filter("group-id", g.id))
+	if len(users) > 0 {
+		g.inUse = "in use by " + strings.Join(users, ", ")
+	}
+	state.Keep = g.inUse
+	return state, err
 }
 
 func (g *securityGroup) Create(ctx context.Context) error {

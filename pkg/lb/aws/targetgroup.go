@@ -48,26 +48,39 @@ func (g *targetGroup) Read(ctx context.Context) (lb.State, error) {
 	if !state.Ours {
 		state.Keep = "not made by " + lb.Owner
 	}
-	if err := g.readTargets(ctx); err != nil {
+	elsewhere, err := g.readTargets(ctx)
+	if err != nil {
 		return lb.State{}, err
 	}
-	state.Others, err = g.controllers.strangers(ctx, g.targets)
+	strangers, err := g.controllers.strangers(ctx, g.targets)
+	state.Others = append(strangers, elsewhere...)
 	return state, err
 }
 
-func (g *targetGroup) readTargets(ctx context.Context) error {
+// readTargets also says which targets are of another port: an instance may be
+// there with several.
+func (g *targetGroup) readTargets(ctx context.Context) ([]string, error) {
 	health, err := g.describeHealth(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var elsewhere []string
 	for _, d := range health {
-		// One that was deregistered stays listed until its connections are closed.
-		if d.TargetHealth.State != types.TargetHealthStateEnumDraining {
+		switch {
+		case d.TargetHealth.State == types.TargetHealthStateEnumDraining:
+			// It was deregistered, and stays listed until its connections are closed.
+		case !g.onPort(d):
+			elsewhere = append(elsewhere, fmt.Sprintf("instance %s is registered on port %d too", awssdk.ToString(d.Target.Id), *d.Target.Port))
+		default:
 			g.targets = append(g.targets, awssdk.ToString(d.Target.Id))
 		}
 	}
 	slices.Sort(g.targets)
-	return nil
+	return elsewhere, nil
+}
+
+func (g *targetGroup) onPort(d types.TargetHealthDescription) bool {
+	return d.Target.Port == nil || *d.Target.Port == g.cfg.Port
 }
 
 // unlike says in what it differs that cannot be changed, or "".
@@ -165,6 +178,9 @@ func (g *targetGroup) health(ctx context.Context) (map[string]lb.InstanceHealth,
 	}
 	all := map[string]lb.InstanceHealth{}
 	for _, d := range described {
+		if !g.onPort(d) {
+			continue
+		}
 		id := awssdk.ToString(d.Target.Id)
 		all[id] = lb.InstanceHealth{
 			ID: id, State: string(d.TargetHealth.State), Reason: awssdk.ToString(d.TargetHealth.Description),

@@ -145,7 +145,7 @@ func (c Config) validateEndpoint() error {
 	}
 	u, err := url.Parse(c.Endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || !strings.HasSuffix(u.Path, "/compute/v1/") {
-		return fmt.Errorf("the endpoint %q is no base of the Compute Engine API; write one that ends in /compute/v1/, such as https://compute.googleapis.com/compute/v1/", c.Endpoint)
+		return fmt.Errorf("CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE: %q is no base of the Compute Engine API; write one that ends in /compute/v1/, such as https://compute.googleapis.com/compute/v1/", c.Endpoint)
 	}
 	return nil
 }

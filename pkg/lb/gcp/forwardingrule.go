@@ -113,8 +113,9 @@ func (r *forwardingRule) Create(ctx context.Context) error {
 }
 
 // Update moves a rule to another backend in place. Whatever else is wrong takes
-// another rule: ours is replaced, which Read allows for no other. Nobody loses
-// what worked: clients of the wanted address and port had nothing there.
+// another rule, and there can be no two of one name: ours is deleted and made
+// anew, which Read allows for no other. If that stops in between, another run
+// finds none and makes it.
 func (r *forwardingRule) Update(ctx context.Context) error {
 	if len(r.fixed) > 0 {
 		if err := r.Delete(ctx); err != nil && !absent(err) {

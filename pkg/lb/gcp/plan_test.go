@@ -72,6 +72,9 @@ func deviations() []deviation {
 			l.cfg.Port = 443
 			l.Edit(ruleAt, map[string]any{"description": "by hand"})
 		}, nil},
+		{"the rule has a range of ports", edit(ruleAt, map[string]any{"portRange": "6000-7000"}), nil},
+		{"the rule has all ports", edit(ruleAt, map[string]any{"portRange": nil, "allPorts": true}), nil},
+		{"the rule has its port in a list", edit(ruleAt, map[string]any{"portRange": nil, "ports": []any{"6443"}}), []string{BackendService}},
 		{"the rule's protocol is another", edit(ruleAt, map[string]any{"IPProtocol": "UDP"}), nil},
 
 		{"a controller is stopped", edit("zones/us-west1-b/instances/controller-1", map[string]any{"status": "TERMINATED"}), nil},

@@ -23,8 +23,8 @@ func Policy(c Config, deletion bool) string {
 	return b.String()
 }
 
-// permissions are those that the reference of each method names. The .use ones
-// guard what another resource refers to; networks.updatePolicy guards a
+// permissions are one for each method that is called, and more: the .use ones
+// guard what another resource refers to, and networks.updatePolicy guards a
 // network's firewall rules.
 func permissions(c Config, deletion bool) []string {
 	p := []string{

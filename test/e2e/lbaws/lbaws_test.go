@@ -3,9 +3,9 @@
 // Package lbaws runs `khw-controller lb --cloud aws` against moto's server, a
 // third-party emulator of AWS, in an account that is prepared as the lab's
 // chapter 3 prepares it. What moto does not do as AWS does, pkg/lb/aws tests:
-// throttling, time-outs, what is in use for a while after it was let go, an
-// internet gateway that a public load balancer needs, and health checks that
-// are really made.
+// throttling and time-outs, pages, controllers that are out of service, the
+// network interfaces of load balancers and what they keep in use. That a public
+// load balancer needs an internet gateway is said by neither.
 package lbaws
 
 import (
@@ -25,12 +25,16 @@ import (
 
 // TestLBOnAWS has each part in a region of its own, so that they share one moto.
 func TestLBOnAWS(t *testing.T) {
-	e := harness.New(t)
-	m := startMoto(e)
-	theLab(m.account("us-east-1").chapter3())
-	instances(m.account("us-west-1").chapter3())
-	create(m.account("eu-west-1").chapter3())
-	nlb(m.account("eu-central-1").chapter3())
+	m := startMoto(harness.New(t))
+	t.Run("regions", func(t *testing.T) {
+		for region, part := range map[string]func(*network){"us-east-1": theLab, "us-west-1": instances, "eu-west-1": create, "eu-central-1": nlb} {
+			t.Run(region, func(t *testing.T) {
+				t.Parallel()
+				part(m.in(t).account(region).chapter3())
+			})
+		}
+	})
+	// moto enforces policies in all regions or in none.
 	permissions(m, m.account("ap-south-1").chapter3(), m.account("ap-southeast-1").chapter3())
 }
 

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"testing"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -51,6 +52,11 @@ func startMoto(e *harness.Env) *moto {
 		return err
 	})
 	return m
+}
+
+// in is the same server for a part of the test.
+func (m *moto) in(t *testing.T) *moto {
+	return &moto{Env: &harness.Env{T: t, Dir: m.Dir}, endpoint: m.endpoint}
 }
 
 // post sends a body as moto's own API wants it, or with a form as AWS's does.

@@ -94,16 +94,17 @@ func (l *lab) want(r result, code int, says ...string) {
 // something since the last look.
 func (l *lab) changes(methods ...string) {
 	l.Helper()
-	got := strings.ReplaceAll(strings.Join(l.Server.Changes(), " "), "compute.", "")
+	got := strings.ReplaceAll(strings.Join(l.Changes(), " "), "compute.", "")
 	if want := strings.Join(methods, " "); got != want {
 		l.Errorf("it called %q, want %q", got, want)
 	}
 	l.Forget()
 }
 
-func (l *lab) healthy(state string) {
+// healthy has all controllers answer their health checks well.
+func (l *lab) healthy() {
 	for i, zone := range zones {
-		l.SetHealth(zone, fmt.Sprintf("controller-%d", i), state)
+		l.SetHealth(zone, fmt.Sprintf("controller-%d", i), "HEALTHY")
 	}
 }
 

@@ -26,7 +26,7 @@ func TestFromNothingAndBack(t *testing.T) {
 	l.want(l.run("--dry-run"), 2, "project hard-way, region us-west1", "+ target pool", "7 to create")
 	l.changes()
 
-	l.healthy("HEALTHY")
+	l.healthy()
 	l.want(l.run("--wait"), 0, "created forwarding rule kubernetes-forwarding-rule", "controller-2 (us-west1-c) HEALTHY", "https://203.0.113.80:6443")
 	l.changes("httpHealthChecks.insert", "firewalls.insert", "targetPools.insert",
 		"targetPools.addInstance", "targetPools.addInstance", "targetPools.addInstance", "forwardingRules.insert")
@@ -75,7 +75,7 @@ func TestBackendServiceTakesOver(t *testing.T) {
 	if l.Resource("global/firewalls/kubernetes-the-hard-way-allow-health-check") == nil {
 		t.Error("the health checks' firewall rule went with the target pool")
 	}
-	l.healthy("HEALTHY")
+	l.healthy()
 	l.want(l.run("--type", "backend-service", "--wait"), 0, "nothing to do", "controller-0 (us-west1-a) HEALTHY")
 	l.want(l.run("--type", "backend-service", "--create", "--delete", "--yes"), 0, "deleted address")
 	l.want(l.run("--type", "backend-service", "--create", "--delete", "--yes"), 0, "nothing to do")
@@ -104,7 +104,7 @@ func TestFailsHalfWayAndContinues(t *testing.T) {
 func TestWaits(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	l.healthy("HEALTHY")
+	l.healthy()
 	l.SetHealth("us-west1-b", "controller-1", "UNHEALTHY")
 	l.want(l.run("--wait", "--wait-timeout", "100ms"), 1, "not all controllers are in service", "controller-1 (us-west1-b) UNHEALTHY", "http://controller-1:80/healthz")
 
@@ -125,7 +125,7 @@ func TestWaits(t *testing.T) {
 		}
 		return errors.New("not yet")
 	})
-	l.healthy("HEALTHY")
+	l.healthy()
 	r := <-done
 	l.want(r, 0)
 	var report struct {
@@ -213,7 +213,7 @@ func TestPrintedRoleSuffices(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			l := newLab(t)
 			l.Remove(region + "addresses/kubernetes-the-hard-way")
-			l.healthy("HEALTHY")
+			l.healthy()
 			printed := l.run("--type", kind, "--create", "--delete", "--print-iam-policy")
 			l.want(printed, 0)
 			var role []string
