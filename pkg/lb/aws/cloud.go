@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
@@ -75,6 +76,8 @@ func New(ctx context.Context, c Config) (*Cloud, error) {
 func load(ctx context.Context, c Config) (awssdk.Config, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(c.RequestTimeout)),
+		// It warns on stderr of what comes back as an error, or is no matter.
+		config.WithLogger(logging.Nop{}),
 	}
 	if c.Profile != "" {
 		options = append(options, config.WithSharedConfigProfile(c.Profile))

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // code is the API's code of an error, or "".
@@ -73,6 +75,8 @@ func explain(call string, err error) string {
 		return fmt.Sprintf("%s: %s; choose another name with --load-balancer or --target-group", call, said)
 	case timedOut(err):
 		return fmt.Sprintf("%s had no answer in time%s; check the network and AWS_ENDPOINT_URL, or raise --request-timeout", call, attemptsMade(err))
+	case unreached(err) != nil:
+		return fmt.Sprintf("%s does not reach AWS: %s%s; check the network and AWS_ENDPOINT_URL", call, oneLine(unreached(err).Error()), attemptsMade(err))
 	case status(err) >= 500:
 		return fmt.Sprintf("%s failed inside AWS: %s; try again, and see health.aws.amazon.com", call, said)
 	}
@@ -90,6 +94,16 @@ func attemptsMade(err error) string {
 func timedOut(err error) bool {
 	var network net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
+}
+
+// unreached is why a request could not be sent, or nil if it was.
+func unreached(err error) error {
+	var unsent *smithyhttp.RequestSendError
+	var withURL *url.Error
+	if errors.As(err, &unsent) && errors.As(unsent.Err, &withURL) {
+		return withURL.Err
+	}
+	return nil
 }
 
 func status(err error) int {

@@ -4,6 +4,7 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,7 +28,8 @@ var failures = map[string]struct {
 	"409":                {refused(409, "IncorrectState"), ": the fake account says IncorrectState (IncorrectState)", false},
 	"429":                {refused(429, "Throttling"), "is throttled by AWS: the fake account says Throttling (Throttling) after 3 attempts; try again", true},
 	"500":                {refused(500, "InternalFailure"), "failed inside AWS: the fake account says InternalFailure (InternalFailure) after 3 attempts; try again", true},
-	"time-out":           {noAnswer(), "had no answer in time after 3 attempts; check the network", true},
+	"unreachable":        {unsent(errors.New("dial tcp: connection refused")), "does not reach AWS: dial tcp: connection refused after 3 attempts; check the network", true},
+	"time-out":           {unsent(context.DeadlineExceeded), "had no answer in time after 3 attempts; check the network", true},
 }
 
 // converge plans, or plans to delete, and applies.

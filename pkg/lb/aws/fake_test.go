@@ -132,9 +132,9 @@ func refused(status int, code string) error {
 	}}
 }
 
-// noAnswer is an error as the HTTP client returns it after its time-out.
-func noAnswer() error {
-	return &smithyhttp.RequestSendError{Err: &url.Error{Op: "Post", URL: "https://elasticloadbalancing.us-east-1.amazonaws.com/", Err: context.DeadlineExceeded}}
+// unsent is an error as the HTTP client returns it.
+func unsent(err error) error {
+	return &smithyhttp.RequestSendError{Err: &url.Error{Op: "Post", URL: "https://elasticloadbalancing.us-east-1.amazonaws.com/", Err: err}}
 }
 
 // newID makes IDs that look the same in every run.
