@@ -6,6 +6,7 @@
 # units without meeting another container's.
 set -eu
 name=$1 image=$2 dir=$3 netns=$4
+own=$(basename "$(dirname "$dir")")-$name # the test's directory is its alone
 mkdir -p "$dir/upper" "$dir/work" "$dir/root" # again after a reboot
 mount -t overlay overlay -o "lowerdir=$image,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
 echo "$name" >"$dir/root/etc/hostname"
@@ -19,9 +20,9 @@ while IFS=: read -r _ controllers group; do
     name=systemd) top=/sys/fs/cgroup/systemd ;;
     *) continue ;;
   esac
-  mkdir -p "$top/$group/$name"
-  echo $$ >"$top/$group/$name/cgroup.procs"
-  echo "$top/$group/$name"
+  mkdir -p "$top/$group/$own"
+  echo $$ >"$top/$group/$own/cgroup.procs"
+  echo "$top/$group/$own"
 done >"$dir/cgroups" <<GROUPS
 $(cat /proc/self/cgroup)
 GROUPS
