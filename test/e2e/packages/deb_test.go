@@ -31,7 +31,7 @@ func TestDeb(t *testing.T) {
 	n.Do("systemctl", "enable", "--now", unit)
 	worksAtOnce(n)
 	readsLikeAStory(n)
-	//VERIFY n.Do("khw-controller", "verify")
+	verifies(n)
 	kept := n.makeObjects()
 
 	reloadTakesOver(n)
@@ -125,6 +125,20 @@ func readsLikeAStory(n node) {
 	if owner := strings.TrimSpace(n.Do("stat", "--format=%U", "/proc/"+n.show("MainPID"))); owner != "khw-controller" {
 		n.Errorf("it runs as %s", owner)
 	}
+}
+
+// verifies goes through the lab's verification, once what the leader applies is
+// there, and asks the socket that lies behind a link.
+func verifies(n node) {
+	n.Helper()
+	n.Eventually("khw-controller verify to find all well", func(context.Context) error {
+		out, err := n.Try("khw-controller", "verify")
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	})
+	n.mustSay([]string{n.Do("khw-controller", "status")}, "controller-0 (10.240.0.10:6443) is ready")
 }
 
 // reloadTakesOver edits the config file, which the rest of the test keeps.

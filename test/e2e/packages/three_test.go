@@ -78,6 +78,7 @@ func TestThreeControllers(t *testing.T) {
 		n.Must(n.healthy())
 	}
 	oneLeads(nodes)
+	eachKnowsAll(nodes)
 	kept := nodes[0].makeObjects()
 	nodes[2].mustHave(kept)
 
@@ -85,6 +86,19 @@ func TestThreeControllers(t *testing.T) {
 	nodes[1].mustHave(kept)
 	etcdIsNoReasonToRestart(nodes)
 	nodes[0].mustHave(kept)
+}
+
+// eachKnowsAll asks each controller for the status of all.
+func eachKnowsAll(nodes []node) {
+	for _, n := range nodes {
+		n.Eventually("status --all on "+n.Name+" to find three ready", func(context.Context) error {
+			out, err := n.Try("khw-controller", "status", "--all")
+			if ready := strings.Count(out, ") is ready"); err != nil || ready != len(nodes) {
+				return fmt.Errorf("%d are: %w: %s", ready, err, out)
+			}
+			return nil
+		})
+	}
 }
 
 // prepareEtcd does lab chapter 07.
