@@ -52,8 +52,8 @@ func (g *targetGroup) Read(ctx context.Context) (lb.State, error) {
 	if err != nil {
 		return lb.State{}, err
 	}
-	strangers, err := g.controllers.strangers(ctx, g.targets)
-	state.Others = append(strangers, elsewhere...)
+	state.Others, err = g.controllers.strangers(ctx, g.targets)
+	state.Others = append(state.Others, elsewhere...)
 	return state, err
 }
 
