@@ -31,7 +31,7 @@ func TestDeb(t *testing.T) {
 	n.Do("systemctl", "enable", "--now", unit)
 	worksAtOnce(n)
 	readsLikeAStory(n)
-	//VERIFY n.Do("khw-controller", "verify")
+	n.Do("khw-controller", "verify")
 	kept := n.makeObjects()
 
 	reloadTakesOver(n)
