@@ -50,7 +50,8 @@ func Keys() []Key {
 		{
 			Name: "healthz-bind-address", Type: "host:port", Default: defaultHealthzBindAddress,
 			Doc: "Where health checks are answered over plain HTTP, for load balancers that cannot do them over HTTPS: the lab's " +
-				"nginx. /, /healthz, /livez and /readyz say ok with 200, or why not in one word with 503. Empty turns it off.",
+				"nginx. /, /healthz, /livez and /readyz say ok with 200, or why not in one word with 503. Empty turns it off. A socket " +
+				"that systemd passes (khw-controller.socket) takes its place.",
 			set: text(func(c *Config) *string { return &c.HealthzBindAddress }),
 		},
 		{

@@ -17,12 +17,16 @@ type holder struct {
 	pid  string
 	name string // the process's
 	unit string // the systemd service, without its suffix
+	// systemd tells that it is systemd itself, for a socket unit.
+	systemd bool
 }
 
 // String completes "is taken".
 func (h holder) String() string {
 	who := ""
 	switch {
+	case h.systemd:
+		who = " by a socket unit of systemd"
 	case h.unit != "" && h.pid != "":
 		who = fmt.Sprintf(" by %s (process %s of %s.service)", h.name, h.pid, h.unit)
 	case h.unit != "":
@@ -36,8 +40,8 @@ func (h holder) String() string {
 // fix says how to free the port.
 func (h holder) fix() string {
 	switch {
-	case h.pid == "1":
-		return "if that is khw-controller.socket, systemctl start khw-controller takes it over; else stop the socket unit"
+	case h.systemd:
+		return "stop that unit (`systemctl list-sockets` names it)"
 	case h.unit != "":
 		return "stop it: systemctl disable --now " + h.unit
 	case h.pid != "":
@@ -65,8 +69,11 @@ func holderOf(address string) holder {
 	if group == "" {
 		return holder{}
 	}
-	return holder{unit: unitOf(group)}
+	return holder{unit: unitOf(group), systemd: group == systemdGroup}
 }
+
+// systemdGroup is the control group of systemd itself, the first process.
+const systemdGroup = "/init.scope"
 
 // listenerProcess returns the id of a process that listens on port, if this
 // user may see its files.
@@ -113,7 +120,7 @@ func listening(table string, port uint16) []string {
 // ofProcess names a process and its service. A process that has gone meanwhile
 // has an id only.
 func ofProcess(pid string) holder {
-	h := holder{pid: pid, name: "process " + pid}
+	h := holder{pid: pid, name: "process " + pid, systemd: pid == "1"}
 	if name, err := os.ReadFile("/proc/" + pid + "/comm"); err == nil {
 		h.name = strings.TrimSpace(string(name))
 	}

@@ -30,10 +30,10 @@ func TestHolderInWords(t *testing.T) {
 		h         holder
 		says, fix string
 	}{
-		{holder{"123", "kube-apiserver", "kube-apiserver"}, " by kube-apiserver (process 123 of kube-apiserver.service)", "stop it: systemctl disable --now kube-apiserver"},
+		{holder{pid: "123", name: "kube-apiserver", unit: "kube-apiserver"}, " by kube-apiserver (process 123 of kube-apiserver.service)", "stop it: systemctl disable --now kube-apiserver"},
 		{holder{unit: "nginx"}, " by nginx.service", "stop it: systemctl disable --now nginx"},
 		{holder{pid: "123", name: "python3"}, " by python3 (process 123)", "stop it"},
-		{holder{pid: "1", name: "systemd"}, " by systemd (process 1)", "if that is khw-controller.socket, systemctl start khw-controller takes it over; else stop the socket unit"},
+		{holder{pid: "1", name: "systemd", systemd: true}, " by a socket unit of systemd", "stop that unit (`systemctl list-sockets` names it)"},
 		{holder{}, "", "stop what listens there (`ss -ltnp` as root names it)"},
 	} {
 		if got := test.h.String(); got != test.says {

@@ -15,7 +15,7 @@ func checkPorts(in Input) []Finding {
 	for _, p := range in.Ports {
 		l, err := net.Listen("tcp", p.Value)
 		if err != nil {
-			found = append(found, explainPort(p, err, listening)...)
+			found = append(found, explainPort(in, p, err, listening)...)
 			continue
 		}
 		defer l.Close()
@@ -38,13 +38,16 @@ func samePort(p Value, others []Value) (same Value, ok bool) {
 	return Value{}, false
 }
 
-func explainPort(p Value, err error, ours []Value) []Finding {
+func explainPort(in Input, p Value, err error, ours []Value) []Finding {
 	same, isOurs := samePort(p, ours)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE) && isOurs:
 		return failure(p.Value, "is wanted by "+same.Flag+" too", "move one of the two with "+p.Flag+" or "+same.Flag)
 	case errors.Is(err, syscall.EADDRINUSE):
 		by := holderOf(p.Value)
+		if by.systemd && in.BeforeRun {
+			return warning(p.Value, "is listened on by systemd, for a socket unit", "run is handed the port if that unit is khw-controller's; else "+by.fix())
+		}
 		return failure(p.Value, "is taken"+by.String(), by.fix()+", or move the port with "+p.Flag)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return failure(p.Value, "is not an address of this machine", "correct "+p.Flag)

@@ -60,6 +60,9 @@ type Dir struct {
 type Input struct {
 	// Now is the time by which certificates are judged.
 	Now time.Time
+	// BeforeRun tells that run comes later: a port that systemd listens on may be
+	// one that it hands over then.
+	BeforeRun bool
 	// LockPath is the root's lock file.
 	LockPath string
 

@@ -25,7 +25,9 @@ const (
 
 // Check judges whether the plan would work here; it changes nothing.
 func Check(ctx context.Context, p *Plan) []preflight.Finding {
-	return preflight.Run(ctx, p.checkInput())
+	in := p.checkInput()
+	in.BeforeRun = true
+	return preflight.Run(ctx, in)
 }
 
 func (p *Plan) checkInput() preflight.Input {

@@ -18,6 +18,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/instance"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/notify"
+	"github.com/khw-controller/khw-controller/pkg/preflight"
 	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
 )
 
@@ -73,7 +74,7 @@ func (p *Plan) applyProcessWide() error {
 // mustPass makes every check and returns the errors found, one line each.
 func (p *Plan) mustPass(ctx context.Context) error {
 	var errs []error
-	for _, f := range Check(ctx, p) {
+	for _, f := range preflight.Run(ctx, p.checkInput()) {
 		if f.IsError() {
 			errs = append(errs, errors.New(f.String()))
 		} else {
