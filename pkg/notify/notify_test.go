@@ -81,7 +81,9 @@ func TestWatchdogOfThisProcessOnly(t *testing.T) {
 			t.Setenv("WATCHDOG_USEC", test.usec)
 			t.Setenv("WATCHDOG_PID", test.pid)
 			if test.pid == "" {
-				os.Unsetenv("WATCHDOG_PID")
+				if err := os.Unsetenv("WATCHDOG_PID"); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if got := Take().WatchdogInterval(); got != test.want {
 				t.Errorf("the interval is %s, want %s", got, test.want)

@@ -69,7 +69,7 @@ func TestAccessNamesTheFilesAndOneCommand(t *testing.T) {
 		want  func(f pki.Files) string
 	}{
 		"nothing": {
-			func(in *Input, f pki.Files) { chmod(0o777, in.Dirs[0].Path) },
+			func(in *Input, _ pki.Files) { chmod(0o777, in.Dirs[0].Path) },
 			func(pki.Files) string { return "" },
 		},
 		"keys of root's": {
@@ -87,7 +87,7 @@ func TestAccessNamesTheFilesAndOneCommand(t *testing.T) {
 			},
 		},
 		"an audit log among others' logs": {
-			func(in *Input, f pki.Files) {
+			func(in *Input, _ pki.Files) {
 				chmod(0o777, in.Dirs[0].Path)
 				in.Dirs = append(in.Dirs, Dir{Path: "/proc/sys", Flag: "--kube-apiserver-arg audit-log-path"})
 			},
@@ -96,7 +96,7 @@ func TestAccessNamesTheFilesAndOneCommand(t *testing.T) {
 			},
 		},
 		"a directory that cannot be made": {
-			func(in *Input, f pki.Files) {
+			func(in *Input, _ pki.Files) {
 				chmod(0o777, in.Dirs[0].Path)
 				in.Dirs = append(in.Dirs, Dir{Path: "/proc/sys/etcd"})
 			},
