@@ -56,6 +56,10 @@ func (i *isolation) onExit(code int) {
 	if i.fault(fmt.Errorf("it wanted to end the process with exit code %d; the reason is in the log above", code)) {
 		runtime.Goexit()
 	}
+	if i.supervisor.Stopping() {
+		// What a stop cuts off may take that for a failure, and it ends anyway.
+		runtime.Goexit()
+	}
 	i.die(fmt.Sprintf("a component ended the process with exit code %d; the reason is in the log above", code))
 }
 

@@ -102,3 +102,38 @@ func TestTroubleOnAForeignGoroutineRestartsItsComponentOnly(t *testing.T) {
 		})
 	}
 }
+
+// takesAStopForAFailure is a Runner that wants to end the process when it is
+// stopped.
+type takesAStopForAFailure struct{}
+
+func (takesAStopForAFailure) Run(ctx context.Context, report supervisor.Report) error {
+	report(supervisor.Running, "")
+	<-ctx.Done()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		klog.FlushAndExit(time.Second, 1)
+	}()
+	<-ended
+	return nil
+}
+
+func TestAStopIsNoFailure(t *testing.T) {
+	s, err := supervisor.New(supervisor.Component{Name: "kube-apiserver", Critical: true, Runner: takesAStopForAFailure{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exit := klog.OsExit
+	defer func() { klog.OsExit = exit }()
+	klog.OsExit = (&isolation{supervisor: s}).onExit
+	ctx, cancel := context.WithCancel(context.Background())
+	s.Subscribe(func(e supervisor.Event) {
+		if e.State == supervisor.Running {
+			cancel()
+		}
+	})
+	if err := s.Run(ctx); err != nil {
+		t.Error(err)
+	}
+}

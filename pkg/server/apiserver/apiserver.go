@@ -14,6 +14,7 @@ import (
 	"time"
 
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/server/flagz"
 	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
@@ -112,8 +113,32 @@ func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
 	}
 	s.loopback.Store(server.GenericAPIServer.LoopbackClientConfig)
 	s.prober.Store(p)
-	return prepared.Run(ctx)
+	started, stop := s.outlasting(ctx)
+	defer stop()
+	return prepared.Run(started)
 }
+
+// startPatience is how long a stop waits for a start that is under way.
+const startPatience = 10 * time.Second
+
+// outlasting returns a context that ends with ctx, but not before the server has
+// started: its hooks take the end of their context for a failure, and end the
+// process (k8s.io/apiserver/pkg/server/hooks.go, runPostStartHook).
+func (s *Server) outlasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	outlasting, stop := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		defer stop()
+		patience, cancel := context.WithTimeout(outlasting, startPatience)
+		defer cancel()
+		// Its only error is that of patience.
+		_ = wait.PollUntilContextCancel(patience, startPoll, true, func(ctx context.Context) (bool, error) {
+			return s.Ready(ctx) == nil, nil
+		})
+	})
+	return outlasting, stop
+}
+
+const startPoll = 50 * time.Millisecond
 
 // LoopbackClient returns how the process itself reaches the apiserver: over TLS,
 // as a user who may do everything, with a token that never leaves the process.

@@ -95,6 +95,16 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	return s.cause
 }
 
+// Stopping says whether a stop has begun.
+func (s *Supervisor) Stopping() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
+	}
+}
+
 func (s *Supervisor) initiateStop(cause error) {
 	s.stopOnce.Do(func() {
 		s.cause = cause
