@@ -3,14 +3,14 @@
 package cli
 
 import (
-	"io"
 	"os"
 
 	"golang.org/x/term"
 )
 
-// IsTerminal says whether somebody looks at w, rather than a pipe or a file.
-func IsTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// IsTerminal says whether somebody is at a stream, in or out, rather than a pipe
+// or a file.
+func IsTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -7,10 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-
-	"golang.org/x/term"
 
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 )
@@ -20,7 +17,7 @@ var errDeclined = errors.New("not confirmed; nothing was deleted")
 
 // confirm asks on a terminal. Without one there is nobody to ask.
 func confirm(in io.Reader, ask io.Writer, n int) error {
-	if !isTerminal(in) {
+	if !cli.IsTerminal(in) {
 		return cli.Usagef("--delete asks before it deletes, and there is no terminal to ask on; add --yes, or --dry-run to see the plan")
 	}
 	fmt.Fprintf(ask, "Delete these %d? Type yes: ", n)
@@ -32,10 +29,4 @@ func confirm(in io.Reader, ask io.Writer, n int) error {
 		return errDeclined
 	}
 	return nil
-}
-
-// isTerminal says whether a stream, in or out, is a terminal.
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

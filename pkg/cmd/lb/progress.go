@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
 
@@ -24,7 +25,7 @@ type progress struct {
 
 // newProgress shows on w, or nowhere if that is nil.
 func newProgress(w io.Writer) *progress {
-	return &progress{w: w, terminal: isTerminal(w), said: map[string]string{}}
+	return &progress{w: w, terminal: cli.IsTerminal(w), said: map[string]string{}}
 }
 
 // pasts is how a done Action is told.
