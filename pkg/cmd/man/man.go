@@ -5,7 +5,10 @@
 package man
 
 import (
+	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
@@ -36,7 +39,27 @@ that of SOURCE_DATE_EPOCH, if that is set.`,
 			}, args[0]); err != nil {
 				return fmt.Errorf("writing manual pages: %w", err)
 			}
-			return nil
+			return raggedRight(filepath.Join(args[0], root.Name()+"*.1"))
 		},
 	}
+}
+
+// raggedRight has pages not be justified: there is no way to stretch a line that
+// is one long word, such as a list of names, and man says so.
+func raggedRight(pattern string) error {
+	pages, err := filepath.Glob(pattern)
+	if err != nil {
+		return err
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			return err
+		}
+		text = bytes.Replace(text, []byte("\n.SH NAME\n"), []byte("\n.ad l\n.SH NAME\n"), 1)
+		if err := os.WriteFile(page, text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
