@@ -25,7 +25,7 @@ func checkAccess(in Input) []Finding {
 	for _, d := range in.Dirs {
 		dir, err := nearest(d.Path)
 		switch {
-		case err != nil || !errors.Is(unix.Access(dir, unix.W_OK|unix.X_OK), unix.EACCES):
+		case err != nil || !isDir(dir) || !errors.Is(unix.Access(dir, unix.W_OK|unix.X_OK), unix.EACCES):
 		case d.Flag != "":
 			found = append(found, failure(d.Path, "cannot be written to by the user "+me, "point "+d.Flag+" to a directory that this user may write to")...)
 		case dir != d.Path:
@@ -93,6 +93,13 @@ func nearest(dir string) (string, error) {
 		_, err = os.Stat(dir)
 	}
 	return dir, err
+}
+
+// isDir says whether a path is a directory. To enter a file is forbidden to
+// everybody, which says nothing of the user.
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // userName names the user that this process runs as, by number where it has no

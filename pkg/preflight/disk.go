@@ -5,7 +5,6 @@ package preflight
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,7 +24,7 @@ func checkDir(d Dir) []Finding {
 	if err != nil {
 		return failure(d.Path, "cannot be looked at: "+reason(err), "correct the path or its mode")
 	}
-	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+	if !isDir(dir) {
 		return failure(d.Path, dir+" is not a directory", "move it away")
 	}
 	switch err := unix.Access(dir, unix.W_OK|unix.X_OK); {
