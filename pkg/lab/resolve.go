@@ -141,12 +141,18 @@ func (v Values) expand(value string) string {
 	return value
 }
 
-// LookUpCallersWith has settings name kubeconfig where they say how callers of the
-// component's port are looked up, unless the user did.
-func LookUpCallersWith(kubeconfig string, settings []Setting) {
+// LookUpCallersWith has settings name the kubeconfig and the CA in force where
+// they say how callers of the component's port are looked up, unless the user did.
+func LookUpCallersWith(kubeconfig, ca string, settings []Setting) {
 	for i, s := range settings {
-		if s.Source == FromAdded && (s.Name == authenticationKubeconfig || s.Name == authorizationKubeconfig) {
+		if s.Source != FromAdded {
+			continue
+		}
+		switch s.Name {
+		case authenticationKubeconfig, authorizationKubeconfig:
 			settings[i].Value = kubeconfig
+		case clientCA:
+			settings[i].Value = ca
 		}
 	}
 }

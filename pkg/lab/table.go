@@ -19,11 +19,25 @@ const (
 	clientBurst          = "10000"
 )
 
-// Flags that name a component's kubeconfig a second and a third time.
+// Flags that say how callers of a component's port are looked up: with the
+// component's own kubeconfig, and the CA that the apiserver knows clients by.
 const (
 	authenticationKubeconfig = "authentication-kubeconfig"
 	authorizationKubeconfig  = "authorization-kubeconfig"
+	clientCA                 = "client-ca-file"
 )
+
+// lookUpCallers are these flags of a component.
+func lookUpCallers(c Component, kubeconfig, same string) []Flag {
+	return []Flag{
+		added(c, authenticationKubeconfig, kubeconfig, "v1.12",
+			"The plain-HTTP port let everybody read /metrics; on the HTTPS port nobody may, unless callers are looked up like this. "+same),
+		added(c, authorizationKubeconfig, kubeconfig, "v1.12", "As --authentication-kubeconfig."),
+		added(c, clientCA, dir+"ca.pem", "v1.12", "Callers with a client certificate are known by the same CA as at the apiserver."),
+		added(c, "authentication-skip-lookup", "true", "v1.12",
+			"The rest that would be looked up in the cluster is the CA of a front proxy; without one, as in the lab, the lookup fails for ever, with an error every second."),
+	}
+}
 
 const (
 	labAdmission   = "Initializers,NamespaceLifecycle,NodeRestriction,LimitRanger,ServiceAccount,DefaultStorageClass,ResourceQuota"
@@ -82,7 +96,7 @@ var apiServerFlags = []Flag{
 		"Watches are ended at a stop, so that stopping takes seconds instead of a minute."),
 }
 
-var controllerManagerFlags = []Flag{
+var controllerManagerFlags = append([]Flag{
 	{ControllerManager, "address", "0.0.0.0", "bind-address", "0.0.0.0", Renamed, "v1.24",
 		"The plain-HTTP port 10252 is gone; the HTTPS port 10257 took its place, and --bind-address is its address."},
 	kept(ControllerManager, "cluster-cidr", "10.200.0.0/16"),
@@ -99,16 +113,10 @@ var controllerManagerFlags = []Flag{
 	added(ControllerManager, "kube-api-qps", clientQPS, "",
 		"The stock 20 requests a second hold the start back by about 5 s; API Priority and Fairness protects the apiserver."),
 	added(ControllerManager, "kube-api-burst", clientBurst, "", "As --kube-api-qps."),
-	added(ControllerManager, authenticationKubeconfig, dir+"kube-controller-manager.kubeconfig", "v1.12",
-		"The plain-HTTP port let everybody read /metrics; on the HTTPS port nobody may, unless callers are looked up like this. The same file as --kubeconfig."),
-	added(ControllerManager, authorizationKubeconfig, dir+"kube-controller-manager.kubeconfig", "v1.12", "As --authentication-kubeconfig."),
-}
+}, lookUpCallers(ControllerManager, dir+"kube-controller-manager.kubeconfig", "The same file as --kubeconfig.")...)
 
-var schedulerFlags = []Flag{
+var schedulerFlags = append([]Flag{
 	{Scheduler, "config", configDir + "kube-scheduler.yaml", "config", configDir + "kube-scheduler.yaml", Changed, "v1.19",
 		"componentconfig/v1alpha1 is read and converted to kubescheduler.config.k8s.io/v1; its client limits are raised (stock 50 requests a second bind about 50 pods a second) unless the file sets them."},
 	kept(Scheduler, "v", "2"),
-	added(Scheduler, authenticationKubeconfig, dir+"kube-scheduler.kubeconfig", "v1.12",
-		"The plain-HTTP port let everybody read /metrics; on the HTTPS port nobody may, unless callers are looked up like this. The same file as in its configuration."),
-	added(Scheduler, authorizationKubeconfig, dir+"kube-scheduler.kubeconfig", "v1.12", "As --authentication-kubeconfig."),
-}
+}, lookUpCallers(Scheduler, dir+"kube-scheduler.kubeconfig", "The same file as in its configuration.")...)

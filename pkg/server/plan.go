@@ -81,7 +81,7 @@ func (p *Plan) resolve(ctx context.Context) error {
 		p.Notices = append(p.Notices, notices...)
 	}
 	p.Files = p.files()
-	lab.LookUpCallersWith(p.Files.ControllerManagerKubeconfig, p.Settings[lab.ControllerManager])
+	lab.LookUpCallersWith(p.Files.ControllerManagerKubeconfig, p.Files.CA, p.Settings[lab.ControllerManager])
 	if lab.Get(p.Settings[lab.APIServer], "etcd-servers") == "" {
 		return p.embedEtcd()
 	}

@@ -41,7 +41,7 @@ func (p *Plan) schedulerArgv() ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	lab.LookUpCallersWith(p.Files.SchedulerKubeconfig, settings)
+	lab.LookUpCallersWith(p.Files.SchedulerKubeconfig, p.Files.CA, settings)
 	inForce, err := inMemory("kube-scheduler.yaml", converted)
 	if err != nil {
 		return nil, err
