@@ -123,8 +123,11 @@ func leads(c *harness.Controller) {
 func standsBy(c *harness.Controller) {
 	c.Helper()
 	c.Eventually(c.Name+" to stand by", func(context.Context) error {
-		if status := c.Notify.Last("STATUS"); strings.Count(status, " standby ") != 2 {
-			return errors.New(status)
+		status := c.Notify.Last("STATUS")
+		for _, lease := range cluster.Leases() {
+			if !strings.Contains(status, lease+" standby ") {
+				return errors.New(status)
+			}
 		}
 		return nil
 	})
