@@ -29,14 +29,14 @@ import (
 const answerTimeout = 5 * time.Second
 
 // ask asks this controller and, with --all, the others it knows.
-func (c *command) ask(ctx context.Context) []answer {
-	own := c.askHere(ctx)
-	if !c.all {
-		return []answer{own}
+func (c *command) ask(ctx context.Context) ([]answer, error) {
+	own, err := c.askHere(ctx)
+	if err != nil || !c.all {
+		return []answer{own}, err
 	}
 	if own.Report == nil {
 		own.reason = fmt.Errorf("%w; the other controllers are not known without it, run this on one of them", own.reason)
-		return []answer{own}
+		return []answer{own}, nil
 	}
 	others := slices.DeleteFunc(slices.Clone(own.Controllers), func(address string) bool { return address == own.Address })
 	answers := make([]answer, len(others))
@@ -52,23 +52,27 @@ func (c *command) ask(ctx context.Context) []answer {
 		})
 	}
 	wg.Wait()
-	return append([]answer{own}, answers...)
+	return append([]answer{own}, answers...), nil
 }
 
-func (c *command) askHere(ctx context.Context) answer {
+// askHere asks this controller. An error means that it may not be asked, which
+// says nothing of how it is.
+func (c *command) askHere(ctx context.Context) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	socket := filepath.Join(c.root, server.StatusSocket)
 	r, err := status.AskSocket(ctx, socket)
 	switch {
 	case err == nil:
-		return answer{Report: r}
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return down("this controller", server.WhyDown(c.root))
+		return answer{Report: r}, nil
 	case errors.Is(err, fs.ErrPermission):
-		return down("this controller", fmt.Errorf("%s: only its owner and root may ask; use sudo", socket))
+		return answer{}, fmt.Errorf("%s: only its owner and root may ask; use sudo", socket)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return down("this controller", server.WhyDown(c.root)), nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return down("this controller", fmt.Errorf("the process does not answer within %s; it hangs, or was paused", answerTimeout)), nil
 	}
-	return down("this controller", fmt.Errorf("%s: %w", socket, err))
+	return down("this controller", fmt.Errorf("%s: %w", socket, err)), nil
 }
 
 // admin returns how the other controllers are asked.

@@ -63,7 +63,10 @@ type command struct {
 func (c *command) run(ctx context.Context, out io.Writer) error {
 	redraw := c.watch && !c.json && cli.IsTerminal(out)
 	for {
-		answers := c.ask(ctx)
+		answers, err := c.ask(ctx)
+		if err != nil {
+			return err
+		}
 		if redraw {
 			fmt.Fprint(out, "\x1b[H\x1b[2J") // home, and clear the screen
 		}
