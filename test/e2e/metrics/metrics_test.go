@@ -27,6 +27,7 @@ func TestMetricsPages(t *testing.T) {
 	c.EtcdServers = e.StartEtcd(c.Lab(""), 1).URLs()
 	c.StartReady()
 	awaitChurn(e.StartChurn(c.Client()))
+	askForHealth(c) // which has no series before anybody asked
 	ours := pages(e, c.Lab("admin.kubeconfig"), c.Ports)
 	refuseStrangers(c)
 	c.StopInOrder()
@@ -52,6 +53,25 @@ func awaitChurn(churn *harness.Churn) {
 	churn.Helper()
 	churn.AwaitWork()
 	churn.Pause()
+}
+
+func askForHealth(c *harness.Controller) {
+	c.Helper()
+	c.Eventually("the health port to say ok", func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/healthz", c.Ports.Health), http.NoBody)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("it says %s", resp.Status)
+		}
+		return nil
+	})
 }
 
 // pages reads the three pages as the admin.
