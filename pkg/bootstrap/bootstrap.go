@@ -19,8 +19,8 @@ import (
 	"k8s.io/client-go/tools/record"
 	componentbaseconfig "k8s.io/component-base/config"
 
-	"github.com/khw-controller/khw-controller/pkg/server/election"
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/election"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // LeaseName is the lease, in kube-system, whose holder applies.

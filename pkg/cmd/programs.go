@@ -16,9 +16,9 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 	"github.com/khw-controller/khw-controller/pkg/cmd/kubectl"
+	"github.com/khw-controller/khw-controller/pkg/component/flagset"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/server"
-	"github.com/khw-controller/khw-controller/pkg/server/flagset"
 )
 
 // programs are what this binary is under other names.

@@ -12,9 +12,6 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/lab"
 )
 
-// DefaultFile is where the config file is looked for, below the root.
-const DefaultFile = "/etc/kubernetes/config/khw-controller.yaml"
-
 // FromFlag is the source of a value that came from the command line; that of
 // any other is the config file's name.
 const FromFlag = "flag"

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/paths"
 )
 
 // load reads file, as the default config file unless it is empty, and args.
@@ -19,7 +20,7 @@ func load(t *testing.T, file string, args ...string) (*Config, error) {
 	t.Helper()
 	root := t.TempDir()
 	if file != "" {
-		path := filepath.Join(root, DefaultFile)
+		path := paths.Config.Below(root)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}

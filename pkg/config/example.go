@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/khw-controller/khw-controller/pkg/paths"
 )
 
 // shipped are the settings of the config file that the packages install, in YAML,
@@ -38,7 +40,7 @@ const exampleWidth = 80
 // its documentation, commented out unless it is shipped with a value.
 func WriteExample(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Settings of khw-controller, %s.\n#\n", DefaultFile)
+	fmt.Fprintf(&b, "# Settings of khw-controller, %s.\n#\n", paths.Config)
 	comment(&b, "Every key is also a flag of `khw-controller run`; a flag beats this file, and this file beats the lab's value. An "+
 		"unknown key is an error. `khw-controller check` says what would come of a change, `systemctl restart khw-controller` "+
 		"makes it. Printed by `make docs`.")

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/paths"
 )
 
 // Load reads the config file and puts the flags over it. A file that was named
@@ -19,7 +19,7 @@ func (f *Flags) Load(root string) (*Config, error) {
 	c := &Config{Root: root, HealthzBindAddress: defaultHealthzBindAddress, Args: map[lab.Component][]lab.Override{}}
 	path := f.file
 	if path == "" {
-		path = filepath.Join(root, DefaultFile)
+		path = paths.Config.Below(root)
 	}
 	data, err := os.ReadFile(path)
 	switch {

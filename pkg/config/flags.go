@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/khw-controller/khw-controller/pkg/paths"
 )
 
 // Flags are the keys as flags of a command.
@@ -34,7 +36,7 @@ func (a assignment) apply(c *Config) error {
 
 // AddTo registers every key, and --config, with fs.
 func (f *Flags) AddTo(fs *pflag.FlagSet) {
-	fs.StringVar(&f.file, "config", "", "The config file; each of its keys is one of these flags. (default "+DefaultFile+" below the root, if it is there)")
+	fs.StringVar(&f.file, "config", "", "The config file; each of its keys is one of these flags. (default "+string(paths.Config)+" below the root, if it is there)")
 	for _, k := range Keys() {
 		fs.Var(&flagValue{flags: f, key: k}, k.Name, usage(k))
 	}

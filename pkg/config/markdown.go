@@ -5,6 +5,8 @@ package config
 import (
 	"fmt"
 	"io"
+
+	"github.com/khw-controller/khw-controller/pkg/paths"
 )
 
 // WriteMarkdown prints the reference of every key for the documentation.
@@ -15,7 +17,7 @@ func WriteMarkdown(w io.Writer) error {
 		"The file is strict: an unknown key is an error that names its line.\n\n"+
 		"```yaml\nadvertise-address: 10.240.0.10\netcd-servers:\n  - https://10.240.0.10:2379\n  - https://10.240.0.11:2379\n  - https://10.240.0.12:2379\n"+
 		"kube-apiserver-arg:\n  - event-ttl=2h\n```\n\n"+
-		"This page is printed by `make docs`.\n", DefaultFile); err != nil {
+		"This page is printed by `make docs`.\n", paths.Config); err != nil {
 		return err
 	}
 	for _, k := range Keys() {

@@ -2,13 +2,12 @@
 
 package lab
 
+import "github.com/khw-controller/khw-controller/pkg/paths"
+
 // Placeholders in lab values.
 const (
 	internalIP  = "${INTERNAL_IP}"
 	etcdServers = "https://10.240.0.10:2379,https://10.240.0.11:2379,https://10.240.0.12:2379"
-	dir         = "/var/lib/kubernetes/"
-	configDir   = "/etc/kubernetes/config/"
-	auditLog    = "/var/log/audit.log"
 )
 
 // Values chosen for flags that the lab does not have.
@@ -33,7 +32,7 @@ func lookUpCallers(c Component, kubeconfig, same string) []Flag {
 		added(c, authenticationKubeconfig, kubeconfig, "v1.12",
 			"The plain-HTTP port let everybody read /metrics; on the HTTPS port nobody may, unless callers are looked up like this. "+same),
 		added(c, authorizationKubeconfig, kubeconfig, "v1.12", "As --authentication-kubeconfig."),
-		added(c, clientCA, dir+"ca.pem", "v1.12", "Callers with a client certificate are known by the same CA as at the apiserver."),
+		added(c, clientCA, string(paths.CA), "v1.12", "Callers with a client certificate are known by the same CA as at the apiserver."),
 		added(c, "authentication-skip-lookup", "true", "v1.12",
 			"The rest that would be looked up in the cluster is the CA of a front proxy; without one, as in the lab, the lookup fails for ever, with an error every second."),
 	}
@@ -60,37 +59,37 @@ var apiServerFlags = []Flag{
 	kept(APIServer, "audit-log-maxage", "30"),
 	kept(APIServer, "audit-log-maxbackup", "3"),
 	kept(APIServer, "audit-log-maxsize", "100"),
-	kept(APIServer, "audit-log-path", auditLog),
+	kept(APIServer, "audit-log-path", string(paths.AuditLog)),
 	kept(APIServer, "authorization-mode", "Node,RBAC"),
 	kept(APIServer, "bind-address", "0.0.0.0"),
-	kept(APIServer, "client-ca-file", dir+"ca.pem"),
+	kept(APIServer, "client-ca-file", string(paths.CA)),
 	{APIServer, "enable-admission-plugins", labAdmission, "enable-admission-plugins", todayAdmission, Changed, "v1.14",
 		"The Initializers plugin was alpha and was removed; admission webhooks took its place."},
 	{APIServer, "enable-swagger-ui", "true", "", "", Ignored, "v1.14",
 		"The Swagger UI was removed from the apiserver; /openapi/v2 and /openapi/v3 serve the same description."},
-	kept(APIServer, "etcd-cafile", dir+"ca.pem"),
-	kept(APIServer, "etcd-certfile", dir+"kubernetes.pem"),
-	kept(APIServer, "etcd-keyfile", dir+"kubernetes-key.pem"),
+	kept(APIServer, "etcd-cafile", string(paths.CA)),
+	kept(APIServer, "etcd-certfile", string(paths.Cert)),
+	kept(APIServer, "etcd-keyfile", string(paths.Key)),
 	kept(APIServer, "etcd-servers", etcdServers),
 	kept(APIServer, "event-ttl", "1h"),
-	{APIServer, "experimental-encryption-provider-config", dir + "encryption-config.yaml", "encryption-provider-config", dir + "encryption-config.yaml", Renamed, "v1.13",
+	{APIServer, "experimental-encryption-provider-config", string(paths.EncryptionConfig), "encryption-provider-config", string(paths.EncryptionConfig), Renamed, "v1.13",
 		"Encryption at rest left the experimental stage under this name; the old one was removed later. The file's 2018 form still loads."},
-	kept(APIServer, "kubelet-certificate-authority", dir+"ca.pem"),
-	kept(APIServer, "kubelet-client-certificate", dir+"kubernetes.pem"),
-	kept(APIServer, "kubelet-client-key", dir+"kubernetes-key.pem"),
+	kept(APIServer, "kubelet-certificate-authority", string(paths.CA)),
+	kept(APIServer, "kubelet-client-certificate", string(paths.Cert)),
+	kept(APIServer, "kubelet-client-key", string(paths.Key)),
 	{APIServer, "kubelet-https", "true", "", "", Ignored, "v1.22",
 		"The apiserver talks to kubelets over HTTPS only; true is what it does, and false cannot be had any more."},
 	{APIServer, "runtime-config", "api/all", "runtime-config", "api/all=true", Changed, "v1.17",
 		"A key without a value stood for true and is refused now."},
-	kept(APIServer, "service-account-key-file", dir+"service-account.pem"),
+	kept(APIServer, "service-account-key-file", string(paths.ServiceAccount)),
 	kept(APIServer, "service-cluster-ip-range", "10.32.0.0/24"),
 	kept(APIServer, "service-node-port-range", "30000-32767"),
-	kept(APIServer, "tls-cert-file", dir+"kubernetes.pem"),
-	kept(APIServer, "tls-private-key-file", dir+"kubernetes-key.pem"),
+	kept(APIServer, "tls-cert-file", string(paths.Cert)),
+	kept(APIServer, "tls-private-key-file", string(paths.Key)),
 	kept(APIServer, "v", "2"),
 	added(APIServer, "service-account-issuer", serviceAccountIssuer, "v1.20",
 		"Required: every service account token names its issuer."),
-	added(APIServer, "service-account-signing-key-file", dir+"service-account-key.pem", "v1.20",
+	added(APIServer, "service-account-signing-key-file", string(paths.ServiceAccountKey), "v1.20",
 		"Required: the apiserver itself signs service account tokens, with the key that the lab gives to the controller-manager."),
 	added(APIServer, "shutdown-watch-termination-grace-period", watchGrace, "v1.27",
 		"Watches are ended at a stop, so that stopping takes seconds instead of a minute."),
@@ -101,22 +100,22 @@ var controllerManagerFlags = append([]Flag{
 		"The plain-HTTP port 10252 is gone; the HTTPS port 10257 took its place, and --bind-address is its address."},
 	kept(ControllerManager, "cluster-cidr", "10.200.0.0/16"),
 	kept(ControllerManager, "cluster-name", "kubernetes"),
-	kept(ControllerManager, "cluster-signing-cert-file", dir+"ca.pem"),
-	kept(ControllerManager, "cluster-signing-key-file", dir+"ca-key.pem"),
-	kept(ControllerManager, "kubeconfig", dir+"kube-controller-manager.kubeconfig"),
+	kept(ControllerManager, "cluster-signing-cert-file", string(paths.CA)),
+	kept(ControllerManager, "cluster-signing-key-file", string(paths.CAKey)),
+	kept(ControllerManager, "kubeconfig", string(paths.ControllerManagerKubeconfig)),
 	kept(ControllerManager, "leader-elect", "true"),
-	kept(ControllerManager, "root-ca-file", dir+"ca.pem"),
-	kept(ControllerManager, "service-account-private-key-file", dir+"service-account-key.pem"),
+	kept(ControllerManager, "root-ca-file", string(paths.CA)),
+	kept(ControllerManager, "service-account-private-key-file", string(paths.ServiceAccountKey)),
 	kept(ControllerManager, "service-cluster-ip-range", "10.32.0.0/24"),
 	kept(ControllerManager, "use-service-account-credentials", "true"),
 	kept(ControllerManager, "v", "2"),
 	added(ControllerManager, "kube-api-qps", clientQPS, "",
 		"The stock 20 requests a second hold the start back by about 5 s; API Priority and Fairness protects the apiserver."),
 	added(ControllerManager, "kube-api-burst", clientBurst, "", "As --kube-api-qps."),
-}, lookUpCallers(ControllerManager, dir+"kube-controller-manager.kubeconfig", "The same file as --kubeconfig.")...)
+}, lookUpCallers(ControllerManager, string(paths.ControllerManagerKubeconfig), "The same file as --kubeconfig.")...)
 
 var schedulerFlags = append([]Flag{
-	{Scheduler, "config", configDir + "kube-scheduler.yaml", "config", configDir + "kube-scheduler.yaml", Changed, "v1.19",
+	{Scheduler, "config", string(paths.SchedulerConfig), "config", string(paths.SchedulerConfig), Changed, "v1.19",
 		"componentconfig/v1alpha1 is read and converted to kubescheduler.config.k8s.io/v1; its client limits are raised (stock 50 requests a second bind about 50 pods a second) unless the file sets them."},
 	kept(Scheduler, "v", "2"),
-}, lookUpCallers(Scheduler, dir+"kube-scheduler.kubeconfig", "The same file as in its configuration.")...)
+}, lookUpCallers(Scheduler, string(paths.SchedulerKubeconfig), "The same file as in its configuration.")...)

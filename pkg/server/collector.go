@@ -5,7 +5,7 @@ package server
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // The controller's own series, on the apiserver's page.

@@ -4,12 +4,12 @@ package server
 
 import (
 	"github.com/khw-controller/khw-controller/pkg/bootstrap"
+	"github.com/khw-controller/khw-controller/pkg/component/apiserver"
+	"github.com/khw-controller/khw-controller/pkg/component/controllermanager"
+	"github.com/khw-controller/khw-controller/pkg/component/etcd"
+	"github.com/khw-controller/khw-controller/pkg/component/scheduler"
 	"github.com/khw-controller/khw-controller/pkg/lab"
-	"github.com/khw-controller/khw-controller/pkg/server/apiserver"
-	"github.com/khw-controller/khw-controller/pkg/server/controllermanager"
-	"github.com/khw-controller/khw-controller/pkg/server/etcd"
-	"github.com/khw-controller/khw-controller/pkg/server/scheduler"
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // etcdName is the embedded member's name among the components.

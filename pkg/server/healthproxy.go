@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"github.com/khw-controller/khw-controller/pkg/healthz"
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // healthProxyName is the health proxy's name among the components.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/activation"
 	"github.com/khw-controller/khw-controller/pkg/config"
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // asService makes this test binary be a service that was given a socket.

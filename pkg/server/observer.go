@@ -21,12 +21,12 @@ import (
 	"k8s.io/component-base/version"
 	"k8s.io/klog/v2"
 
+	"github.com/khw-controller/khw-controller/pkg/component/apiserver"
+	"github.com/khw-controller/khw-controller/pkg/component/etcd"
+	"github.com/khw-controller/khw-controller/pkg/component/metrics"
 	"github.com/khw-controller/khw-controller/pkg/lab"
-	"github.com/khw-controller/khw-controller/pkg/server/apiserver"
-	"github.com/khw-controller/khw-controller/pkg/server/etcd"
-	"github.com/khw-controller/khw-controller/pkg/server/metrics"
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
 	"github.com/khw-controller/khw-controller/pkg/status"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // observeEvery is how often everything is looked at when nobody asks: often

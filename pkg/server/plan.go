@@ -13,13 +13,13 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/activation"
 	"github.com/khw-controller/khw-controller/pkg/address"
+	"github.com/khw-controller/khw-controller/pkg/component/apiserver"
+	"github.com/khw-controller/khw-controller/pkg/component/controllermanager"
+	"github.com/khw-controller/khw-controller/pkg/component/etcd"
+	"github.com/khw-controller/khw-controller/pkg/component/scheduler"
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/pki"
-	"github.com/khw-controller/khw-controller/pkg/server/apiserver"
-	"github.com/khw-controller/khw-controller/pkg/server/controllermanager"
-	"github.com/khw-controller/khw-controller/pkg/server/etcd"
-	"github.com/khw-controller/khw-controller/pkg/server/scheduler"
 )
 
 // Plan is what `run` will do: every setting of every component in force.

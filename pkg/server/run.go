@@ -19,7 +19,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/notify"
 	"github.com/khw-controller/khw-controller/pkg/preflight"
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // Run carries the plan out until ctx ends, telling n how it goes, and returns nil

@@ -15,8 +15,8 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/notify"
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
 	"github.com/khw-controller/khw-controller/pkg/status"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // logEvents writes each event as one log line.

@@ -73,7 +73,7 @@ func (s *storyLog) Info(level int, msg string, kv ...any) {
 const (
 	ownPackages = "github.com/khw-controller/khw-controller/"
 	// etcdBridge passes on what etcd says.
-	etcdBridge = ownPackages + "pkg/server/etcd.(*klogCore)"
+	etcdBridge = ownPackages + "pkg/component/etcd.(*klogCore)"
 )
 
 // ours says whether the caller so many frames above this function's is this

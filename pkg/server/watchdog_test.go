@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 func statusesOf(etcd, apiServer supervisor.State) []supervisor.Status {

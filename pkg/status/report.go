@@ -8,7 +8,7 @@ package status
 import (
 	"time"
 
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // Word says how a controller is doing as a whole.

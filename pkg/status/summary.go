@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // Summarize says how a controller with these components and further problems is

@@ -5,7 +5,7 @@ package status
 import (
 	"testing"
 
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 func TestSummarize(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // shownCertificates is how many of the certificates that expire next are shown.

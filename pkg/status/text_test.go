@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // update writes what is printed now into testdata: go test ./pkg/status -update

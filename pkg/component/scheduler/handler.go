@@ -26,8 +26,8 @@ import (
 	zpagesfeatures "k8s.io/component-base/zpages/features"
 	"k8s.io/kubernetes/pkg/scheduler/metrics/resources"
 
+	"github.com/khw-controller/khw-controller/pkg/component/metrics"
 	"github.com/khw-controller/khw-controller/pkg/lab"
-	"github.com/khw-controller/khw-controller/pkg/server/metrics"
 )
 
 // pages says what the secure port can show at present.

@@ -21,9 +21,9 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"k8s.io/kubernetes/pkg/scheduler/profile"
 
+	"github.com/khw-controller/khw-controller/pkg/component/serving"
+	"github.com/khw-controller/khw-controller/pkg/election"
 	"github.com/khw-controller/khw-controller/pkg/lab"
-	"github.com/khw-controller/khw-controller/pkg/server/election"
-	"github.com/khw-controller/khw-controller/pkg/server/serving"
 )
 
 // configzName is under which the stock app.Run registers its configuration; it

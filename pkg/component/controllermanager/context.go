@@ -25,8 +25,8 @@ import (
 	"k8s.io/kubernetes/cmd/kube-controller-manager/names"
 	"k8s.io/kubernetes/pkg/controller/garbagecollector"
 
+	"github.com/khw-controller/khw-controller/pkg/election"
 	"github.com/khw-controller/khw-controller/pkg/lab"
-	"github.com/khw-controller/khw-controller/pkg/server/election"
 )
 
 // mapperRefresh is how often the REST mapper looks for new kinds, as stock.

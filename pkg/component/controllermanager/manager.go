@@ -12,9 +12,9 @@ import (
 	genericcontrollermanager "k8s.io/controller-manager/app"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app/config"
 
-	"github.com/khw-controller/khw-controller/pkg/server/election"
-	"github.com/khw-controller/khw-controller/pkg/server/serving"
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/component/serving"
+	"github.com/khw-controller/khw-controller/pkg/election"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // staleAfter is how long after its expiry an own lease makes /healthz fail, as

@@ -10,8 +10,8 @@ import (
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 
+	"github.com/khw-controller/khw-controller/pkg/component/flagset"
 	"github.com/khw-controller/khw-controller/pkg/lab"
-	"github.com/khw-controller/khw-controller/pkg/server/flagset"
 )
 
 // Options are the parsed flags of one kube-scheduler.

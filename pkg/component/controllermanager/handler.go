@@ -14,8 +14,8 @@ import (
 	genericcontrollermanager "k8s.io/controller-manager/app"
 	controllerhealthz "k8s.io/controller-manager/pkg/healthz"
 
+	"github.com/khw-controller/khw-controller/pkg/component/metrics"
 	"github.com/khw-controller/khw-controller/pkg/lab"
-	"github.com/khw-controller/khw-controller/pkg/server/metrics"
 )
 
 // newMux returns the stock pages of the secure port

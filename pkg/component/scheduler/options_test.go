@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/khw-controller/khw-controller/pkg/component/serving/servingtest"
 	"github.com/khw-controller/khw-controller/pkg/pki"
-	"github.com/khw-controller/khw-controller/pkg/server/serving/servingtest"
 )
 
 func TestEveryRunOpensItsPortAnew(t *testing.T) {

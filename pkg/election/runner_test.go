@@ -19,7 +19,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 	componentbaseconfig "k8s.io/component-base/config"
 
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // actor is a Candidate and its own Term.

@@ -17,7 +17,7 @@ import (
 	componentbaseconfig "k8s.io/component-base/config"
 	"k8s.io/klog/v2"
 
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // Candidate is a component of which one replica may act at a time.

@@ -9,7 +9,7 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
-	"github.com/khw-controller/khw-controller/pkg/server/supervisor"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // tenure is a lease that was won.

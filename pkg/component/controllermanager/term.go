@@ -15,8 +15,8 @@ import (
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	configv1alpha1conversion "k8s.io/kubernetes/pkg/controller/apis/config/v1alpha1"
 
+	"github.com/khw-controller/khw-controller/pkg/election"
 	"github.com/khw-controller/khw-controller/pkg/lab"
-	"github.com/khw-controller/khw-controller/pkg/server/election"
 )
 
 // term is one prepared term: clients behind its fence, and informers that fill

@@ -18,8 +18,8 @@ import (
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app/config"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app/options"
 
+	"github.com/khw-controller/khw-controller/pkg/component/flagset"
 	"github.com/khw-controller/khw-controller/pkg/lab"
-	"github.com/khw-controller/khw-controller/pkg/server/flagset"
 )
 
 // Options are the parsed flags of one kube-controller-manager. They keep the
