@@ -18,7 +18,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/cmd/kubectl"
 	"github.com/khw-controller/khw-controller/pkg/component/flagset"
 	"github.com/khw-controller/khw-controller/pkg/lab"
-	"github.com/khw-controller/khw-controller/pkg/server"
+	"github.com/khw-controller/khw-controller/pkg/plan"
 )
 
 // programs are what this binary is under other names.
@@ -43,7 +43,7 @@ func component(s cli.Streams, c lab.Component, args []string, stock func() *cobr
 	argv, notices, err := lab.TranslateArgv(c, args[1:])
 	if err == nil && c == lab.Scheduler {
 		var more []string
-		argv, more, err = server.TranslateSchedulerConfig(argv)
+		argv, more, err = plan.TranslateSchedulerConfig(argv)
 		notices = append(notices, more...)
 	}
 	for _, n := range notices {

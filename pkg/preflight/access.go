@@ -19,10 +19,10 @@ import (
 // user of its own: one finding with one command names everything that the user
 // has to be given. What cannot be looked at for another reason is left to the
 // check of its content.
-func checkAccess(in Input) []Finding {
+func checkAccess(in input) []Finding {
 	var denied, found = deniedFiles(in), []Finding(nil)
 	me := userName()
-	for _, d := range in.Dirs {
+	for _, d := range in.Dirs() {
 		dir, err := nearest(d.Path)
 		switch {
 		case err != nil || !isDir(dir) || !errors.Is(unix.Access(dir, unix.W_OK|unix.X_OK), unix.EACCES):
@@ -43,33 +43,24 @@ func checkAccess(in Input) []Finding {
 
 // deniedFiles returns the files that exist and that this user may not read or,
 // where it has to, write.
-func deniedFiles(in Input) []string {
+func deniedFiles(in input) []string {
 	var denied []string
 	deny := func(path string, mode uint32) {
-		if path != "" && errors.Is(unix.Access(path, mode), unix.EACCES) {
+		if errors.Is(unix.Access(path, mode), unix.EACCES) {
 			denied = append(denied, path)
 		}
 	}
-	for _, f := range in.read() {
+	for _, f := range in.Read() {
 		deny(f.Path, unix.R_OK)
 	}
-	for _, path := range in.Written {
+	for _, path := range in.Written() {
 		deny(path, unix.R_OK|unix.W_OK)
 	}
-	if in.EtcdDataDir != "" {
-		deny(filepath.Join(in.EtcdDataDir, "member"), unix.R_OK|unix.W_OK|unix.X_OK)
-		deny(filepath.Join(in.EtcdDataDir, "member/snap/db"), unix.R_OK|unix.W_OK)
+	if in.Etcd != nil {
+		deny(filepath.Join(in.Etcd.Dir, "member"), unix.R_OK|unix.W_OK|unix.X_OK)
+		deny(filepath.Join(in.Etcd.Dir, "member/snap/db"), unix.R_OK|unix.W_OK)
 	}
 	return denied
-}
-
-// read lists every file that is read.
-func (in Input) read() []File {
-	files := []File{in.ClientCA, in.EtcdCA, in.KubeletCA, in.RootCA, in.TokensKey, in.EncryptionConfig}
-	for _, p := range []Pair{in.Signing, in.Serving, in.KubeletClient, in.EtcdClient, in.ServiceAccount} {
-		files = append(files, p.Cert, p.Key)
-	}
-	return slices.Concat(files, in.Required, in.Kubeconfigs)
 }
 
 // outermost sorts paths and drops those that are below another, or there twice.
@@ -95,7 +86,7 @@ func nearest(dir string) (string, error) {
 	return dir, err
 }
 
-// isDir says whether a path is a directory. To enter a file is forbidden to
+// isDir reports whether a path is a directory. To enter a file is forbidden to
 // everybody, which says nothing of the user.
 func isDir(path string) bool {
 	info, err := os.Stat(path)

@@ -10,12 +10,14 @@ import (
 	"time"
 
 	utilnet "k8s.io/utils/net"
+
+	"github.com/khw-controller/khw-controller/pkg/plan"
 )
 
-// checkCertificates judges every certificate and key that a flag names.
-func checkCertificates(in Input) []Finding {
+// checkCertificates evaluates every certificate and key that a flag names.
+func checkCertificates(in input) []Finding {
 	var found []Finding
-	for _, ca := range []File{in.ClientCA, in.EtcdCA, in.KubeletCA, in.RootCA} {
+	for _, ca := range []plan.File{in.ClientCA, in.EtcdCA, in.KubeletCA, in.RootCA} {
 		if ca.Path == "" {
 			continue
 		}
@@ -47,7 +49,7 @@ func dedupe(all []Finding) []Finding {
 	return out
 }
 
-func readCA(in Input, ca File) ([]*x509.Certificate, []Finding) {
+func readCA(in input, ca plan.File) ([]*x509.Certificate, []Finding) {
 	certs, err := readCertificates(ca.Path)
 	if err != nil {
 		return nil, failure(ca.Path, err.Error(), "point "+ca.Flag+" to a CA certificate")
@@ -60,7 +62,7 @@ func readCA(in Input, ca File) ([]*x509.Certificate, []Finding) {
 
 // checkPair reads a certificate and its key and sees whether they belong
 // together. A nil certificate comes with the reason.
-func checkPair(in Input, p Pair) (*x509.Certificate, []Finding) {
+func checkPair(in input, p plan.Pair) (*x509.Certificate, []Finding) {
 	if p.Cert.Path == "" || p.Key.Path == "" {
 		return nil, nil
 	}
@@ -80,7 +82,7 @@ func checkPair(in Input, p Pair) (*x509.Certificate, []Finding) {
 
 // checkSigned is checkPair for a certificate that has to be signed by ca and
 // good for usage.
-func checkSigned(in Input, p Pair, ca File, usage x509.ExtKeyUsage) (*x509.Certificate, []Finding) {
+func checkSigned(in input, p plan.Pair, ca plan.File, usage x509.ExtKeyUsage) (*x509.Certificate, []Finding) {
 	cert, found := checkPair(in, p)
 	if cert == nil || len(found) > 0 || ca.Path == "" {
 		return cert, found
@@ -123,7 +125,7 @@ func checkValidity(now time.Time, path string, cert *x509.Certificate) []Finding
 }
 
 // checkNames looks for the addresses at which the apiserver is reached.
-func checkNames(in Input, cert *x509.Certificate) []Finding {
+func checkNames(in input, cert *x509.Certificate) []Finding {
 	var found []Finding
 	path := in.Serving.Cert.Path
 	if cert.VerifyHostname("127.0.0.1") != nil {
@@ -142,7 +144,7 @@ func checkNames(in Input, cert *x509.Certificate) []Finding {
 }
 
 // serviceIP is the first address of the apiserver's service range.
-func serviceIP(in Input) net.IP {
+func serviceIP(in input) net.IP {
 	if len(in.ServiceRanges) == 0 {
 		return nil
 	}

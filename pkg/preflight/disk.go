@@ -7,19 +7,21 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/khw-controller/khw-controller/pkg/plan"
 )
 
 // checkDirs sees whether directories can be written to and have room. A
-// directory that is not there yet is judged by the nearest one above it.
-func checkDirs(in Input) []Finding {
+// directory that is not there yet is evaluated by the nearest one above it.
+func checkDirs(in input) []Finding {
 	var found []Finding
-	for _, d := range in.Dirs {
+	for _, d := range in.Dirs() {
 		found = append(found, checkDir(d)...)
 	}
 	return found
 }
 
-func checkDir(d Dir) []Finding {
+func checkDir(d plan.Dir) []Finding {
 	dir, err := nearest(d.Path)
 	if err != nil {
 		return failure(d.Path, "cannot be looked at: "+reason(err), "correct the path or its mode")

@@ -17,19 +17,19 @@ import (
 // newKey is how the lab makes an encryption key.
 const newKey = "make one with: head -c 32 /dev/urandom | base64"
 
-// checkEncryption judges the keys in the encryption configuration, in its 2018
+// checkEncryption evaluates the keys in the encryption configuration, in its 2018
 // form or today's. A key is never shown.
-func checkEncryption(in Input) []Finding {
+func checkEncryption(in input) []Finding {
 	f := in.EncryptionConfig
 	if f.Path == "" {
 		return nil
 	}
 	data, err := os.ReadFile(f.Path)
 	if err != nil {
-		return failure(f.at(), "cannot be read: "+reason(err), "correct the path or its mode")
+		return failure(f.String(), "cannot be read: "+reason(err), "correct the path or its mode")
 	}
-	if problem, fix := judgeEncryption(data); problem != "" {
-		return failure(f.at(), problem, fix)
+	if problem, fix := evaluateEncryption(data); problem != "" {
+		return failure(f.String(), problem, fix)
 	}
 	return nil
 }
@@ -53,7 +53,7 @@ type encryptionKey struct {
 // keySizes are the lengths that a provider's keys may have, in bytes.
 var keySizes = map[string][]int{"aescbc": {16, 24, 32}, "aesgcm": {16, 24, 32}, "secretbox": {32}}
 
-func judgeEncryption(data []byte) (problem, fix string) {
+func evaluateEncryption(data []byte) (problem, fix string) {
 	const template = "write it as in lab chapter 06"
 	var doc encryptionDoc
 	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&doc); err != nil {
@@ -69,7 +69,7 @@ func judgeEncryption(data []byte) (problem, fix string) {
 	for _, r := range doc.Resources {
 		for _, provider := range r.Providers {
 			for name, settings := range provider {
-				if problem := judgeKeys(name, settings); problem != "" {
+				if problem := evaluateKeys(name, settings); problem != "" {
 					return problem, newKey
 				}
 			}
@@ -78,7 +78,7 @@ func judgeEncryption(data []byte) (problem, fix string) {
 	return "", ""
 }
 
-func judgeKeys(provider string, settings yaml.Node) string {
+func evaluateKeys(provider string, settings yaml.Node) string {
 	sizes, ok := keySizes[provider]
 	if !ok {
 		return "" // identity and kms have no keys here

@@ -17,7 +17,7 @@ func key(bytes int) string { return base64.StdEncoding.EncodeToString(make([]byt
 
 func aescbc(secret string) string { return "aescbc: {keys: [{name: key1, secret: " + secret + "}]}" }
 
-func TestJudgeEncryption(t *testing.T) {
+func TestEvaluateEncryption(t *testing.T) {
 	for name, test := range map[string]struct{ file, says string }{
 		"the lab's":           {encryptionFile(aescbc(key(32))), ""},
 		"today's":             {strings.Replace(encryptionFile(aescbc(key(32))), "kind: EncryptionConfig\napiVersion: v1", "kind: EncryptionConfiguration\napiVersion: apiserver.config.k8s.io/v1", 1), ""},
@@ -36,7 +36,7 @@ func TestJudgeEncryption(t *testing.T) {
 		"nothing encrypted":   {"kind: EncryptionConfig\napiVersion: v1\nresources: []\n", "encrypts nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			problem, fix := judgeEncryption([]byte(test.file))
+			problem, fix := evaluateEncryption([]byte(test.file))
 			if (test.says == "") != (problem == "") || !strings.Contains(problem, test.says) {
 				t.Errorf("got %q, want %q", problem, test.says)
 			}
@@ -47,13 +47,13 @@ func TestJudgeEncryption(t *testing.T) {
 	}
 }
 
-func FuzzJudgeEncryption(f *testing.F) {
+func FuzzEvaluateEncryption(f *testing.F) {
 	const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQ"
 	f.Add(encryptionFile("aescbc: {keys: [{name: key1, secret: "), "}]}")
 	f.Add("kind: EncryptionConfig\napiVersion: v1\nresources: ", "")
 	f.Add("resources:\n- providers:\n  - aescbc: &a {keys: *a}\n    ", ": x")
 	f.Fuzz(func(t *testing.T, before, after string) {
-		problem, _ := judgeEncryption([]byte(before + secret + after))
+		problem, _ := evaluateEncryption([]byte(before + secret + after))
 		if strings.Contains(problem, secret) {
 			t.Errorf("the key is shown: %s", problem)
 		}

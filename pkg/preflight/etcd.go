@@ -24,7 +24,7 @@ const etcdTimeout = 3 * time.Second
 
 // checkEtcd asks every external member, all at once. One that answers is
 // enough to start with.
-func checkEtcd(ctx context.Context, in Input) []Finding {
+func checkEtcd(ctx context.Context, in input) []Finding {
 	if len(in.EtcdServers) == 0 {
 		return nil
 	}
@@ -52,7 +52,7 @@ func checkEtcd(ctx context.Context, in Input) []Finding {
 	return found
 }
 
-func etcdTLS(in Input) (*tls.Config, error) {
+func etcdTLS(in input) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if in.EtcdCA.Path != "" {
 		ca, err := os.ReadFile(in.EtcdCA.Path)
@@ -73,7 +73,7 @@ func etcdTLS(in Input) (*tls.Config, error) {
 }
 
 // askEtcd returns what is wrong with one member, or "".
-func askEtcd(ctx context.Context, endpoint string, config *tls.Config, in Input) string {
+func askEtcd(ctx context.Context, endpoint string, config *tls.Config, in input) string {
 	if strings.HasPrefix(endpoint, "https://") {
 		if err := handshake(ctx, endpoint, config); err != nil {
 			return explainTLS(err, in)
@@ -118,7 +118,7 @@ func handshake(ctx context.Context, endpoint string, config *tls.Config) error {
 	return conn.Close()
 }
 
-func explainTLS(err error, in Input) string {
+func explainTLS(err error, in input) string {
 	var authority x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError

@@ -10,15 +10,17 @@ import (
 	"strings"
 
 	"github.com/khw-controller/khw-controller/pkg/instance"
+	"github.com/khw-controller/khw-controller/pkg/paths"
 )
 
-func checkLock(in Input) []Finding {
-	holder, held, err := instance.Holder(in.LockPath)
+func checkLock(in input) []Finding {
+	path := in.Path(paths.Lock)
+	holder, held, err := instance.Holder(path)
 	switch {
 	case err != nil:
-		return failure(in.LockPath, "cannot be read: "+reason(err), "run as the user who owns it, or correct its mode")
+		return failure(path, "cannot be read: "+reason(err), "run as the user who owns it, or correct its mode")
 	case held:
-		return failure(in.LockPath, fmt.Sprintf("another khw-controller, process %d, runs on this root", holder.PID),
+		return failure(path, fmt.Sprintf("another khw-controller, process %d, runs on this root", holder.PID),
 			"stop it or choose another --root")
 	}
 	return nil
@@ -26,17 +28,17 @@ func checkLock(in Input) []Finding {
 
 // checkRequired reports the lab's files that are missing while others are
 // there: making the rest would mean a second CA beside the first.
-func checkRequired(in Input) []Finding {
+func checkRequired(in input) []Finding {
 	var missing, all []string
 	var found []Finding
-	for _, f := range in.Required {
-		all = append(all, f.Path)
-		_, err := os.Stat(f.Path)
+	for _, path := range in.Files.Required() {
+		all = append(all, path)
+		_, err := os.Stat(path)
 		switch {
 		case errors.Is(err, os.ErrNotExist):
-			missing = append(missing, f.Path)
+			missing = append(missing, path)
 		case err != nil:
-			found = append(found, failure(f.at(), "cannot be read: "+reason(err), "correct the path or its mode")...)
+			found = append(found, failure(path, "cannot be read: "+reason(err), "correct the path or its mode")...)
 		}
 	}
 	if len(missing) > 0 {
@@ -48,13 +50,14 @@ func checkRequired(in Input) []Finding {
 }
 
 // checkGenerate reports what a new CA and a new encryption key would not match.
-func checkGenerate(in Input) []Finding {
-	if len(in.EtcdServers) > 0 {
-		return failure("--etcd-servers", "none of the lab's files is in "+filepath.Dir(in.Required[0].Path)+", and a new CA would not be that of this etcd",
+func checkGenerate(in input) []Finding {
+	dir := filepath.Dir(in.Files.Required()[0])
+	if in.Etcd == nil {
+		return failure("--etcd-servers", "none of the lab's files is in "+dir+", and a new CA would not be that of this etcd",
 			"put the lab's certificates, kubeconfigs and encryption-config.yaml there")
 	}
-	if _, err := os.Stat(filepath.Join(in.EtcdDataDir, "member")); err == nil {
-		return failure(in.EtcdDataDir, "holds etcd data, but none of the lab's files is in "+filepath.Dir(in.Required[0].Path)+"; a new encryption key could not read the secrets in it",
+	if _, err := os.Stat(filepath.Join(in.Etcd.Dir, "member")); err == nil {
+		return failure(in.Etcd.Dir, "holds etcd data, but none of the lab's files is in "+dir+"; a new encryption key could not read the secrets in it",
 			"put the files that belong to this data back, or move the data away")
 	}
 	return nil

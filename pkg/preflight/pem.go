@@ -70,7 +70,7 @@ func readKey(path string) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// matches says whether key belongs to the public key.
+// matches reports whether key belongs to the public key.
 func matches(public crypto.PublicKey, key crypto.Signer) bool {
 	p, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
 	return ok && p.Equal(public)

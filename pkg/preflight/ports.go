@@ -6,13 +6,15 @@ import (
 	"errors"
 	"net"
 	"syscall"
+
+	"github.com/khw-controller/khw-controller/pkg/plan"
 )
 
 // checkPorts tries to listen where the components will, everywhere at once.
-func checkPorts(in Input) []Finding {
+func checkPorts(in input) []Finding {
 	var found []Finding
-	var listening []Value
-	for _, p := range in.Ports {
+	var listening []plan.Value
+	for _, p := range in.Listeners() {
 		l, err := net.Listen("tcp", p.Value)
 		if err != nil {
 			found = append(found, explainPort(in, p, err, listening)...)
@@ -25,20 +27,20 @@ func checkPorts(in Input) []Finding {
 }
 
 // samePort returns which of others has p's port.
-func samePort(p Value, others []Value) (same Value, ok bool) {
+func samePort(p plan.Value, others []plan.Value) (same plan.Value, ok bool) {
 	_, port, err := net.SplitHostPort(p.Value)
 	if err != nil || port == "0" {
-		return Value{}, false
+		return plan.Value{}, false
 	}
 	for _, o := range others {
 		if _, other, err := net.SplitHostPort(o.Value); err == nil && other == port {
 			return o, true
 		}
 	}
-	return Value{}, false
+	return plan.Value{}, false
 }
 
-func explainPort(in Input, p Value, err error, ours []Value) []Finding {
+func explainPort(in input, p plan.Value, err error, ours []plan.Value) []Finding {
 	same, isOurs := samePort(p, ours)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE) && isOurs:

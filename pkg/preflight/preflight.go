@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package preflight judges whether a control plane would run here, before
+// Package preflight checks whether a control plane would run here, before
 // anything is written or served. Every finding names the file or flag and the
 // fix; all of them are returned at once; nothing is changed.
 package preflight
 
 import (
 	"context"
-	"net"
 	"slices"
 	"time"
+
+	"github.com/khw-controller/khw-controller/pkg/plan"
 )
 
 // Severity says whether a finding stops the start.
@@ -35,83 +36,48 @@ type Finding struct {
 // String returns the finding as one line.
 func (f Finding) String() string { return f.Subject + ": " + f.Problem + "; " + f.Fix }
 
-// IsError says whether the finding stops the start.
+// IsError reports whether the finding stops the start.
 func (f Finding) IsError() bool { return f.Severity == Error }
 
-// File is a file and the flag that names it.
-type File struct{ Flag, Path string }
-
-// Pair is a certificate and its key.
-type Pair struct{ Cert, Key File }
-
-// Value is a flag's value.
-type Value struct{ Flag, Value string }
-
-// Dir is a directory that will be written to, and what will go there.
-type Dir struct {
-	Path string
-	// Flag moves it elsewhere; empty for one of the lab's own.
-	Flag string
-	// Need is the free space wanted, in bytes.
-	Need uint64
-}
-
-// Input is what is judged: every value resolved, nothing left to look up.
-type Input struct {
+// Options say how a plan is checked.
+type Options struct {
 	// Now is the time by which certificates are judged.
 	Now time.Time
 	// BeforeRun tells that run comes later: a port that systemd listens on may be
 	// one that it hands over then.
 	BeforeRun bool
-	// LockPath is the root's lock file.
-	LockPath string
-
-	// Generate tells that none of Required exists and all will be made.
-	Generate bool
-	// Required are the lab's files.
-	Required []File
-
-	ClientCA, EtcdCA, KubeletCA, RootCA File
-	Signing, Serving, KubeletClient     Pair
-	// EtcdClient is the client certificate for EtcdServers.
-	EtcdClient Pair
-	// ServiceAccount is the public key or certificate that tokens are verified
-	// with, and the key that signs them.
-	ServiceAccount Pair
-	// TokensKey is the controller-manager's copy of that key.
-	TokensKey        File
-	EncryptionConfig File
-	Kubeconfigs      []File
-
-	// AdvertiseAddress and Port are where the apiserver is reached.
-	AdvertiseAddress net.IP
-	Port             int
-	// ServiceRanges are the components' service ranges, the apiserver's first.
-	ServiceRanges []Value
-	// Ports are the addresses that will be listened on, as host:port.
-	Ports []Value
-	// EtcdServers are external etcd members; none: an embedded one.
-	EtcdServers []string
-	// EtcdDataDir is the embedded member's.
-	EtcdDataDir string
-	// Dirs will be written to.
-	Dirs []Dir
-	// Written are files that will be written to, there already or not.
-	Written []string
 }
 
-// Run makes every check, in a fixed order.
-func Run(ctx context.Context, in Input) []Finding {
+// input is what is checked.
+type input struct {
+	*plan.Plan
+	Options
+}
+
+// externalEtcd lists the etcd members that are not ours.
+func (in input) externalEtcd() []string {
+	if in.Etcd != nil {
+		return nil
+	}
+	return in.EtcdAccess.Endpoints
+}
+
+// Check makes every check of what p says, in a fixed order.
+func Check(ctx context.Context, p *plan.Plan, o Options) []Finding {
+	return input{p, o}.check(ctx)
+}
+
+func (in input) check(ctx context.Context) []Finding {
 	all := checkAccess(in)
 	if len(all) > 0 {
-		// What cannot be read is not judged.
+		// What cannot be read is not evaluated.
 		return append(all, checkElsewhere(in)...)
 	}
 	if held := checkLock(in); len(held) > 0 {
 		// Its ports are taken and its directories in use: one finding says it all.
 		return held
 	}
-	if in.Generate {
+	if in.Fresh() {
 		all = append(all, checkGenerate(in)...)
 	} else if missing := checkRequired(in); len(missing) > 0 {
 		all = append(all, missing...)
@@ -126,7 +92,7 @@ func Run(ctx context.Context, in Input) []Finding {
 }
 
 // checkElsewhere makes the checks that need none of the lab's files.
-func checkElsewhere(in Input) []Finding {
+func checkElsewhere(in input) []Finding {
 	return slices.Concat(checkRanges(in), checkPorts(in), checkDirs(in))
 }
 
@@ -136,12 +102,4 @@ func failure(subject, problem, fix string) []Finding {
 
 func warning(subject, problem, fix string) []Finding {
 	return []Finding{{Warning, subject, problem, fix}}
-}
-
-// at names a file together with the flag that points to it.
-func (f File) at() string {
-	if f.Flag == "" {
-		return f.Path
-	}
-	return f.Path + " (" + f.Flag + ")"
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // checkRanges sees whether the components agree on the service range.
-func checkRanges(in Input) []Finding {
+func checkRanges(in input) []Finding {
 	var found []Finding
 	for _, r := range in.ServiceRanges {
 		if _, err := utilnet.ParseCIDRs(splitList(r.Value)); err != nil {

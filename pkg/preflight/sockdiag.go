@@ -133,7 +133,7 @@ func controlGroup(id uint64) string {
 	return ""
 }
 
-// onControlGroups says whether a directory is one of version 2.
+// onControlGroups reports whether a directory is one of version 2.
 func onControlGroups(path string) bool {
 	var fs unix.Statfs_t
 	return unix.Statfs(path, &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC

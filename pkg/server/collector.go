@@ -30,9 +30,9 @@ func (o *observer) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector with what is known already.
 func (o *observer) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range o.supervisor.Statuses() {
-		ch <- prometheus.MustNewConstMetric(componentUp, prometheus.GaugeValue, truth(c.State.Up() && c.Unhealthy == ""), c.Component)
-		ch <- prometheus.MustNewConstMetric(componentLeading, prometheus.GaugeValue, truth(c.State == supervisor.Leading), c.Component)
+	for _, c := range o.statuses() {
+		ch <- prometheus.MustNewConstMetric(componentUp, prometheus.GaugeValue, boolValue(c.State.Up() && c.Unhealthy == ""), c.Component)
+		ch <- prometheus.MustNewConstMetric(componentLeading, prometheus.GaugeValue, boolValue(c.State == supervisor.Leading), c.Component)
 		ch <- prometheus.MustNewConstMetric(componentRestarts, prometheus.CounterValue, float64(c.Restarts), c.Component)
 	}
 	o.mu.Lock()
@@ -42,7 +42,8 @@ func (o *observer) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func truth(b bool) float64 {
+// boolValue is how a metric says yes or no.
+func boolValue(b bool) float64 {
 	if b {
 		return 1
 	}

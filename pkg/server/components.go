@@ -8,63 +8,50 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/component/controllermanager"
 	"github.com/khw-controller/khw-controller/pkg/component/etcd"
 	"github.com/khw-controller/khw-controller/pkg/component/scheduler"
+	"github.com/khw-controller/khw-controller/pkg/healthz"
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/paths"
+	"github.com/khw-controller/khw-controller/pkg/plan"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
-// etcdName is the embedded member's name among the components.
-const etcdName = "etcd"
+// Names of the components that are not the lab's three.
+const (
+	etcdName        = "etcd" // the embedded member
+	bootstrapName   = "bootstrap"
+	healthProxyName = "health-proxy"
+)
 
-// bootstrapName is the bootstrap's name among the components.
-const bootstrapName = "bootstrap"
-
-// manifestsDir is where manifests are that are applied with the lab's RBAC.
-const manifestsDir = "/etc/kubernetes/manifests.d"
-
-// parts are components that are asked for more than to run.
-type parts struct {
-	apiServer *apiserver.Server
-	bootstrap *bootstrap.Bootstrap
+func newBootstrap(p *plan.Plan, a *apiserver.Server) *bootstrap.Bootstrap {
+	return bootstrap.New(bootstrap.Config{
+		Client:                   a.LoopbackClient,
+		KubeletClientCertificate: p.KubeletClient.Cert.Path,
+		ManifestsDir:             p.Path(paths.Manifests),
+	})
 }
 
-func (p *Plan) newParts() parts {
-	server := apiserver.New(p.apiServer)
-	return parts{server, bootstrap.New(bootstrap.Config{
-		Client:                   server.LoopbackClient,
-		KubeletClientCertificate: lab.Get(p.Settings[lab.APIServer], "kubelet-client-certificate"),
-		ManifestsDir:             p.Config.Path(manifestsDir),
-	})}
-}
-
-// components lists what the plan runs, with what each needs. held is why health
-// checks are answered with no, or returns "".
-func (p *Plan) components(made parts, i *isolation, held func() string) []supervisor.Component {
+// components lists what the plan runs, with what each needs. fatal is called when
+// etcd cannot go on, and does not return; notReady is why health checks are
+// answered with no whatever the apiserver says, or returns "".
+func components(p *plan.Plan, a *apiserver.Server, b *bootstrap.Bootstrap, fatal func(reason string), notReady func() healthz.Verdict) []supervisor.Component {
+	restarted := func(r supervisor.Runner) supervisor.Runner {
+		return supervisor.WithRestart(r, supervisor.DefaultBackoff)
+	}
 	var all []supervisor.Component
 	var apiServerNeeds []string
 	if p.Etcd != nil {
 		apiServerNeeds = []string{etcdName}
 		all = append(all, supervisor.Component{
 			Name: etcdName, Critical: true,
-			Runner: etcd.New(p.Etcd, func(reason string) { i.die("etcd: " + reason) }),
+			Runner: etcd.New(p.Etcd, func(reason string) { fatal("etcd: " + reason) }),
 		})
 	}
+	needsAPIServer := []string{string(lab.APIServer)}
 	all = append(all,
-		supervisor.Component{
-			Name: string(lab.APIServer), Critical: true, Needs: apiServerNeeds,
-			Runner: made.apiServer,
-		},
-		supervisor.Component{
-			Name: string(lab.ControllerManager), Needs: []string{string(lab.APIServer)},
-			Runner: supervisor.WithRestart(controllermanager.New(p.controllerManager), supervisor.DefaultBackoff),
-		},
-		supervisor.Component{
-			Name: string(lab.Scheduler), Needs: []string{string(lab.APIServer)},
-			Runner: supervisor.WithRestart(scheduler.New(p.scheduler), supervisor.DefaultBackoff),
-		},
-		supervisor.Component{
-			Name: bootstrapName, Accessory: true, Needs: []string{string(lab.APIServer)},
-			Runner: supervisor.WithRestart(made.bootstrap, supervisor.DefaultBackoff),
-		},
+		supervisor.Component{Name: string(lab.APIServer), Critical: true, Needs: apiServerNeeds, Runner: a},
+		supervisor.Component{Name: string(lab.ControllerManager), Needs: needsAPIServer, Runner: restarted(controllermanager.New(p.ControllerManager))},
+		supervisor.Component{Name: string(lab.Scheduler), Needs: needsAPIServer, Runner: restarted(scheduler.New(p.Scheduler))},
+		supervisor.Component{Name: bootstrapName, Accessory: true, Needs: needsAPIServer, Runner: restarted(b)},
 	)
 	if p.Config.HealthzBindAddress != "" {
 		var others []string
@@ -72,13 +59,7 @@ func (p *Plan) components(made parts, i *isolation, held func() string) []superv
 			others = append(others, c.Name)
 		}
 		all = append(all, supervisor.Component{
-			Name: healthProxyName, Accessory: true, Outlives: others,
-			Runner: supervisor.WithRestart(&healthProxy{
-				listen:  p.listenForHealthChecks,
-				backend: p.backendAddress(),
-				caFile:  p.Files.CA,
-				held:    held,
-			}, supervisor.DefaultBackoff),
+			Name: healthProxyName, Accessory: true, Outlives: others, Runner: restarted(newHealthProxy(p, notReady)),
 		})
 	}
 	return all

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package server is the lab's three units as one process.
+// Package server is the lab's three units as one process: it wires a plan's
+// components together and keeps them running.
 //
-// A config.Config becomes a [Plan]: every flag of every component, resolved and
-// parsed, with nothing started or written. [Check] judges a Plan, and [Run]
-// carries it out under a supervisor: etcd, then the apiserver, then the
-// controller-manager and the scheduler. What happens is told through the
-// supervisor's events, which the log and the service manager read.
+// [Run] carries a plan.Plan out under a supervisor: etcd, then the apiserver, then
+// the controller-manager, the scheduler and the bootstrap, with the health proxy
+// beside all of them. What happens is told through the supervisor's events, which
+// the log, the service manager (lifecycle) and the health proxy (readiness) read;
+// the observer gathers the rest of what `status` shows.
 package server

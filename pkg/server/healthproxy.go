@@ -5,21 +5,27 @@ package server
 import (
 	"context"
 	"net"
-	"strconv"
 
 	"github.com/khw-controller/khw-controller/pkg/healthz"
+	"github.com/khw-controller/khw-controller/pkg/plan"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
-// healthProxyName is the health proxy's name among the components.
-const healthProxyName = "health-proxy"
-
 // healthProxy is the Runner of the plain-HTTP health proxy.
 type healthProxy struct {
-	listen  func() (net.Listener, error)
-	backend string // the apiserver's, host:port
-	caFile  string
-	held    func() string
+	listen   func() (net.Listener, error)
+	backend  string // the apiserver's, host:port
+	caFile   string
+	notReady func() healthz.Verdict
+}
+
+func newHealthProxy(p *plan.Plan, notReady func() healthz.Verdict) *healthProxy {
+	return &healthProxy{
+		listen:   func() (net.Listener, error) { return listenForHealthChecks(p) },
+		backend:  p.APIServerAddress(),
+		caFile:   p.ClientCA.Path,
+		notReady: notReady,
+	}
 }
 
 // Run answers health checks from the first second until ctx ends, which is when
@@ -35,33 +41,15 @@ func (h *healthProxy) Run(ctx context.Context, report supervisor.Report) error {
 		return err
 	}
 	report(supervisor.Running, "")
-	proxy := &healthz.Proxy{Held: h.held, Prober: healthz.NewProber(backend)}
+	proxy := &healthz.Proxy{NotReady: h.notReady, Prober: healthz.NewProber(backend)}
 	return proxy.Serve(ctx, l)
 }
 
 // listenForHealthChecks listens where health checks come in: on systemd's socket,
 // if there is one, for which --healthz-bind-address does not count.
-func (p *Plan) listenForHealthChecks() (net.Listener, error) {
+func listenForHealthChecks(p *plan.Plan) (net.Listener, error) {
 	if p.HealthSocket != nil {
 		return p.HealthSocket.Listen()
 	}
 	return net.Listen("tcp", p.Config.HealthzBindAddress)
-}
-
-// HealthAddress is where a client on this machine asks for health, host:port, or
-// "" where nobody answers.
-func (p *Plan) HealthAddress() string {
-	switch {
-	case p.Config.HealthzBindAddress == "":
-		return ""
-	case p.HealthSocket != nil:
-		return reachable(p.HealthSocket.Address().String())
-	}
-	return reachable(p.Config.HealthzBindAddress)
-}
-
-// backendAddress is where the health proxy reaches the apiserver.
-func (p *Plan) backendAddress() string {
-	serving := p.apiServer.SecureServing
-	return reachable(net.JoinHostPort(serving.BindAddress.String(), strconv.Itoa(serving.BindPort)))
 }

@@ -3,22 +3,15 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"regexp"
 	"runtime"
-	"runtime/debug"
-	"runtime/pprof"
-	"strings"
 
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/klog/v2"
 
-	"github.com/khw-controller/khw-controller/pkg/crash"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
@@ -31,8 +24,8 @@ import (
 // else ends the process with a report.
 type isolation struct {
 	supervisor *supervisor.Supervisor
-	restarts   map[string]bool // names of components that can be restarted
-	reporter   *crash.Reporter
+	// fatal ends the process and does not return.
+	fatal func(reason string)
 }
 
 func (i *isolation) install() {
@@ -60,40 +53,11 @@ func (i *isolation) onExit(code int) {
 		// What a stop cuts off may take that for a failure, and it ends anyway.
 		runtime.Goexit()
 	}
-	i.die(fmt.Sprintf("a component ended the process with exit code %d; the reason is in the log above", code))
+	i.fatal(fmt.Sprintf("a component ended the process with exit code %d; the reason is in the log above", code))
 }
 
+// fault reports whether the component of this goroutine is run again because of
+// reason.
 func (i *isolation) fault(reason error) bool {
-	component := currentComponent()
-	return i.restarts[component] && i.supervisor.Fault(component, reason)
-}
-
-// die ends the process with reason as its last line and in the crash report.
-func (i *isolation) die(reason string) {
-	if err := i.reporter.Record(reason, debug.Stack()); err != nil {
-		fmt.Fprintf(os.Stderr, "the crash report could not be written: %v\n", err)
-	}
-	klog.Flush()
-	fmt.Fprintf(os.Stderr, "khw-controller: %s\n", reason)
-	os.Exit(1)
-}
-
-// labelLine matches the labels of one record of the goroutine profile.
-var labelLine = regexp.MustCompile(`# labels: \{.*"` + supervisor.Label + `":"([^"]*)"`)
-
-// currentComponent returns the component that the calling goroutine belongs to,
-// or "". Goroutines inherit the label; only the profile shows it.
-func currentComponent() string {
-	var profile bytes.Buffer
-	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
-		return ""
-	}
-	for _, record := range strings.Split(profile.String(), "\n\n") {
-		if strings.Contains(record, "server.currentComponent") {
-			if m := labelLine.FindStringSubmatch(record); m != nil {
-				return m[1]
-			}
-		}
-	}
-	return ""
+	return i.supervisor.Fault(supervisor.CurrentComponent(), reason)
 }

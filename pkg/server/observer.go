@@ -10,21 +10,18 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	discoveryv1 "k8s.io/api/discovery/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/component-base/metrics/legacyregistry"
+	restclient "k8s.io/client-go/rest"
 	"k8s.io/component-base/version"
 	"k8s.io/klog/v2"
 
-	"github.com/khw-controller/khw-controller/pkg/component/apiserver"
-	"github.com/khw-controller/khw-controller/pkg/component/etcd"
-	"github.com/khw-controller/khw-controller/pkg/component/metrics"
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/paths"
+	"github.com/khw-controller/khw-controller/pkg/plan"
 	"github.com/khw-controller/khw-controller/pkg/status"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -33,75 +30,56 @@ import (
 // enough for a status line, and next to nothing in CPU time.
 const observeEvery = time.Minute
 
-// observer gathers what the controller tells about itself.
+// observer gathers what the controller tells about itself: one report, shown at
+// the socket, to other controllers, in the status line and in the metrics.
 type observer struct {
-	plan       *Plan
-	supervisor *supervisor.Supervisor
-	apiServer  *apiserver.Server
-	story      *story
-	etcd       *etcd.Observer
-	node       string
-	started    time.Time
-	unserved   string // why there is no socket, or empty
+	plan      *plan.Plan
+	statuses  func() []supervisor.Status
+	client    func() (*restclient.Config, error) // of the local apiserver
+	lifecycle *lifecycle
+	etcd      *etcdclient.Observer
+	node      string
+	started   time.Time
+	socket    net.Listener // nil where there is none
+	unserved  string       // why there is none, or empty
 
 	mu           sync.Mutex
 	controllers  []string // as last seen
 	certificates []status.Certificate
 }
 
-func newObserver(p *Plan, s *supervisor.Supervisor, a *apiserver.Server, story *story) (*observer, error) {
+// newObserver opens the status socket and returns the observer, which has to be
+// closed. A socket that cannot be had is a problem that the status line tells,
+// and no reason not to run.
+func newObserver(p *plan.Plan, statuses func() []supervisor.Status, client func() (*restclient.Config, error), l *lifecycle) (*observer, error) {
 	node, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("naming this controller: %w", err)
 	}
-	settings := p.Settings[lab.APIServer]
-	return &observer{
-		plan: p, supervisor: s, apiServer: a, story: story, node: node, started: time.Now(),
-		etcd: etcd.NewObserver(etcd.Access{
-			Endpoints: strings.Split(lab.Get(settings, "etcd-servers"), ","),
-			CAFile:    lab.Get(settings, "etcd-cafile"),
-			CertFile:  lab.Get(settings, "etcd-certfile"),
-			KeyFile:   lab.Get(settings, "etcd-keyfile"),
-		}),
-	}, nil
-}
-
-// StatusSocket is where `khw-controller status` asks, below the root.
-const StatusSocket = "/run/khw-controller.sock"
-
-// serve shows the report at the socket and on the apiserver, and watches until
-// the returned function is called. A socket that cannot be had is a problem that
-// the status line tells, and no reason not to run.
-func (o *observer) serve(socket string) (stop func()) {
-	o.apiServer.SetPage(status.Path, status.Handler(o.report))
-	o.apiServer.SetPage(metrics.Path, metrics.Page(lab.APIServer))
-	legacyregistry.Registerer().MustRegister(o)
-	ctx, cancel := context.WithCancel(context.Background())
-	l, err := status.Listen(socket)
-	if err != nil {
+	o := &observer{
+		plan: p, statuses: statuses, client: client, lifecycle: l,
+		etcd: etcdclient.NewObserver(p.EtcdAccess), node: node, started: time.Now(),
+	}
+	if o.socket, err = status.Listen(p.Path(paths.StatusSocket)); err != nil {
 		klog.ErrorS(err, "khw-controller status will not work here")
 		o.unserved = fmt.Sprintf("khw-controller status does not work here: %v", err)
-		l = nil
-	} else {
+		o.socket = nil
+	}
+	return o, nil
+}
+
+// run answers at the socket, and looks at everything every minute until ctx ends,
+// so that the status line and the metrics tell what no event does: a full disk, a
+// lost member, a certificate about to expire.
+func (o *observer) run(ctx context.Context) {
+	if o.socket != nil {
+		defer o.socket.Close()
 		go func() {
-			if err := status.Serve(l, o.report); err != nil {
+			if err := status.Serve(o.socket, o.report); err != nil {
 				klog.ErrorS(err, "Serving the status socket")
 			}
 		}()
 	}
-	go o.watch(ctx)
-	return func() {
-		cancel()
-		if l != nil {
-			l.Close()
-		}
-	}
-}
-
-// watch looks at everything every minute until ctx ends, so that the status line
-// and the metrics tell what no event does: a full disk, a lost member, a
-// certificate about to expire.
-func (o *observer) watch(ctx context.Context) {
 	tick := time.NewTicker(observeEvery)
 	defer tick.Stop()
 	for {
@@ -118,17 +96,17 @@ func (o *observer) watch(ctx context.Context) {
 func (o *observer) report(ctx context.Context) *status.Report {
 	r := &status.Report{
 		Node:       o.node,
-		Address:    net.JoinHostPort(o.plan.Address.IP.String(), strconv.Itoa(o.plan.apiServer.SecureServing.BindPort)),
+		Address:    net.JoinHostPort(o.plan.AdvertiseAddress.String(), strconv.Itoa(o.plan.Port)),
 		At:         time.Now(),
 		Versions:   status.Versions{Kubernetes: version.Get().GitVersion, Go: runtime.Version()},
 		PID:        os.Getpid(),
 		Started:    o.started,
-		Components: o.supervisor.Statuses(),
+		Components: o.statuses(),
 		Etcd:       status.Etcd{Embedded: o.plan.Etcd != nil},
-		Lab:        o.plan.labCount(),
+		Lab:        labCount(o.plan),
 	}
 	var wg sync.WaitGroup
-	if o.etcdRuns(r.Components) {
+	if etcdRuns(r.Components) {
 		wg.Go(func() {
 			members, err := o.etcd.Observe(ctx)
 			if r.Etcd.Members = members; err != nil {
@@ -136,9 +114,9 @@ func (o *observer) report(ctx context.Context) *status.Report {
 			}
 		})
 	}
-	wg.Go(func() { r.HealthPort = o.healthPort(ctx) })
+	wg.Go(func() { r.HealthPort = healthPort(ctx, o.plan.HealthAddress()) })
 	wg.Go(func() { o.findControllers(ctx) })
-	r.Certificates = o.plan.certificates()
+	r.Certificates = certificates(o.plan)
 	wg.Wait()
 	o.mu.Lock()
 	r.Controllers, o.certificates = slices.Clone(o.controllers), r.Certificates
@@ -147,13 +125,13 @@ func (o *observer) report(ctx context.Context) *status.Report {
 	if o.unserved != "" {
 		r.Warnings = append(r.Warnings, o.unserved)
 	}
-	o.story.onFindings(r.Problems, r.Warnings)
-	r.Status, r.Summary = o.story.words()
+	o.lifecycle.onFindings(r.Problems, r.Warnings)
+	r.Status, r.Summary = o.lifecycle.status()
 	return r
 }
 
-// etcdRuns says whether there is an etcd to ask: an embedded one has to be up.
-func (o *observer) etcdRuns(components []supervisor.Status) bool {
+// etcdRuns reports whether there is an etcd to ask: an embedded one has to be up.
+func etcdRuns(components []supervisor.Status) bool {
 	for _, c := range components {
 		if c.Component == etcdName {
 			return c.State.Up()
@@ -162,13 +140,29 @@ func (o *observer) etcdRuns(components []supervisor.Status) bool {
 	return true
 }
 
+// labCount counts what became of the lab's flags here.
+func labCount(p *plan.Plan) status.Lab {
+	out := status.Lab{Set: []string{}}
+	for _, r := range lab.Rows(p.Flags) {
+		switch {
+		case r.Source != "" && r.Source != lab.FromLab && r.Source != lab.FromAdded && r.Source != plan.FromEmbeddedEtcd:
+			out.Set = append(out.Set, fmt.Sprintf("%s --%s=%s", r.Component, r.Current, r.Effective))
+		case r.Status == lab.Kept:
+			out.AsInLab++
+		default:
+			out.Changed++
+		}
+	}
+	return out
+}
+
 // peersTimeout is what the apiserver may take to list the controllers.
 const peersTimeout = time.Second
 
-// findControllers remembers where the cluster's apiservers are, which is what the
-// kubernetes service leads to. Without an answer, what was known stays.
+// findControllers remembers where the cluster's apiservers are. Without an
+// answer, what was known stays.
 func (o *observer) findControllers(ctx context.Context) {
-	config, err := o.apiServer.LoopbackClient()
+	config, err := o.client()
 	if err != nil {
 		return // not serving yet
 	}
@@ -177,28 +171,11 @@ func (o *observer) findControllers(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	found, err := client.DiscoveryV1().EndpointSlices(metav1.NamespaceDefault).List(ctx, metav1.ListOptions{
-		LabelSelector: discoveryv1.LabelServiceName + "=kubernetes",
-	})
-	if err != nil || len(found.Items) == 0 {
+	found, err := apiServers(ctx, client)
+	if err != nil || len(found) == 0 {
 		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.controllers = addresses(found.Items)
-}
-
-func addresses(all []discoveryv1.EndpointSlice) []string {
-	var out []string
-	for _, s := range all {
-		for _, e := range s.Endpoints {
-			for _, p := range s.Ports {
-				if p.Port != nil && len(e.Addresses) > 0 {
-					out = append(out, net.JoinHostPort(e.Addresses[0], strconv.Itoa(int(*p.Port))))
-				}
-			}
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	o.controllers = found
 }

@@ -4,113 +4,31 @@ package server
 
 import (
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
+	"os"
 
-	"github.com/khw-controller/khw-controller/pkg/config"
-	"github.com/khw-controller/khw-controller/pkg/lab"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	restclient "k8s.io/client-go/rest"
+	logsapi "k8s.io/component-base/logs/api/v1"
+
+	"github.com/khw-controller/khw-controller/pkg/plan"
 )
 
-// shared are the component flags that hold for the whole process whichever
-// component they are given to: klog has one configuration.
-var shared = []string{"v", "vmodule", "logging-format", "log-flush-frequency",
-	"log-json-info-buffer-size", "log-json-split-stream", "log-text-info-buffer-size", "log-text-split-stream"}
-
-const featureGates = "feature-gates"
-
-// processWide returns each component's overrides with the process-wide ones
-// among them made the same everywhere. Two different wishes for one of them are
-// an error: the last one would silently win.
-func processWide(c *config.Config) (map[lab.Component][]lab.Override, error) {
-	out := map[lab.Component][]lab.Override{}
-	for _, component := range lab.Components() {
-		out[component] = slices.DeleteFunc(slices.Clone(c.Args[component]), func(o lab.Override) bool {
-			return o.Name == featureGates || slices.Contains(shared, o.Name)
-		})
+// applyProcessWide sets what exists once per process: feature gates, logging,
+// and the silence about API warnings that the stock commands keep.
+func applyProcessWide(p *plan.Plan) error {
+	registry := p.APIServer.GenericServerRunOptions.ComponentGlobalsRegistry
+	if err := registry.Set(); err != nil {
+		return fmt.Errorf("--feature-gates: %w", err)
 	}
-	for _, name := range shared {
-		value, err := agree(c, name)
-		if err != nil {
-			return nil, err
-		}
-		if value == "" {
-			continue
-		}
-		for _, component := range lab.Components() {
-			out[component] = append(out[component], processOverride(name, value))
-		}
+	gates := registry.FeatureGateFor("kube")
+	if err := logsapi.ValidateAndApply(p.APIServer.Logs, gates); err != nil {
+		return fmt.Errorf("--logging-format, --v: %w", err)
 	}
-	gates, err := agreeOnGates(c)
-	if err != nil {
-		return nil, err
+	if p.APIServer.Logs.Format == logsapi.DefaultLogFormat {
+		useQuietLog(os.Stderr)
 	}
-	if gates != "" {
-		// The components' registry of gates is one; it must be told once.
-		out[lab.APIServer] = append(out[lab.APIServer], processOverride(featureGates, gates))
-	}
-	return out, nil
-}
-
-func processOverride(name, value string) lab.Override {
-	return lab.Override{Arg: lab.Arg{Name: name, Value: value, HasValue: true}, Source: "process-wide"}
-}
-
-// wish is one value for a process-wide flag and how the user wrote it.
-type wish struct{ shown, value string }
-
-// wishes lists what is wanted for a flag, the command's own key first. Of each
-// component, only the last counts, as it would in a process of its own.
-func wishes(c *config.Config, name string) []wish {
-	var all []wish
-	own := map[string]string{"v": c.Verbosity, "logging-format": c.LoggingFormat, featureGates: c.FeatureGates}
-	if own[name] != "" {
-		all = append(all, wish{"--" + name + "=" + own[name], own[name]})
-	}
-	for _, component := range lab.Components() {
-		last := wish{}
-		for _, o := range c.Args[component] {
-			if o.Name == name {
-				last = wish{fmt.Sprintf("--%s-arg %s=%s", component, name, o.Value), o.Value}
-			}
-		}
-		if last.value != "" {
-			all = append(all, last)
-		}
-	}
-	return all
-}
-
-func agree(c *config.Config, name string) (string, error) {
-	all := wishes(c, name)
-	if len(all) == 0 {
-		return "", nil
-	}
-	for _, w := range all[1:] {
-		if w.value != all[0].value {
-			return "", fmt.Errorf("%s and %s disagree, but it holds for the whole process; set --%s once", all[0].shown, w.shown, name)
-		}
-	}
-	return all[0].value, nil
-}
-
-func agreeOnGates(c *config.Config) (string, error) {
-	by := map[string]wish{} // gate → who set it to what
-	for _, w := range wishes(c, featureGates) {
-		for _, pair := range strings.Split(w.value, ",") {
-			gate, value, ok := strings.Cut(pair, "=")
-			if !ok {
-				return "", fmt.Errorf("%s: %q is not name=true or name=false", w.shown, pair)
-			}
-			if before, ok := by[gate]; ok && before.value != value {
-				return "", fmt.Errorf("%s and %s disagree on %s, but feature gates hold for the whole process; set it once", before.shown, w.shown, gate)
-			}
-			by[gate] = wish{w.shown, value}
-		}
-	}
-	var pairs []string
-	for _, gate := range slices.Sorted(maps.Keys(by)) {
-		pairs = append(pairs, gate+"="+by[gate].value)
-	}
-	return strings.Join(pairs, ","), nil
+	restclient.SetDefaultWarningHandler(restclient.NoWarnings{})
+	registry.AddMetrics()
+	utilfeature.DefaultMutableFeatureGate.AddMetrics()
+	return nil
 }

@@ -14,37 +14,38 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/plan"
 )
 
 // Reloads is how a running control plane is asked to read its configuration
 // again.
 type Reloads struct {
-	// Asked receives a value for each wish to do so.
-	Asked <-chan os.Signal
-	// Plan plans what the configuration asks for now.
-	Plan func() (*Plan, error)
+	// Requested receives a value for each request to do so.
+	Requested <-chan os.Signal
+	// Plan plans what the configuration requests now.
+	Plan func() (*plan.Plan, error)
 }
 
 // reloader takes over what can change while everything runs.
 type reloader struct {
-	running   *Plan
+	running   *plan.Plan
 	verbosity logsapi.VerbosityLevel // in force
-	plan      func() (*Plan, error)
+	next      func() (*plan.Plan, error)
 	reapply   func() // of the manifests
 }
 
-func newReloader(p *Plan, plan func() (*Plan, error), reapply func()) *reloader {
-	return &reloader{running: p, verbosity: p.apiServer.Logs.Verbosity, plan: plan, reapply: reapply}
+func newReloader(p *plan.Plan, next func() (*plan.Plan, error), reapply func()) *reloader {
+	return &reloader{running: p, verbosity: p.APIServer.Logs.Verbosity, next: next, reapply: reapply}
 }
 
-// serve reloads whenever asked to, until ctx ends, and has around told to the
-// service manager.
-func (r *reloader) serve(ctx context.Context, asked <-chan os.Signal, around func(func())) {
+// serve reloads on each request, until ctx ends; around calls what it is given and
+// tells the service manager of it.
+func (r *reloader) serve(ctx context.Context, requested <-chan os.Signal, around func(func())) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-asked:
+		case <-requested:
 			around(r.reload)
 		}
 	}
@@ -54,16 +55,14 @@ func (r *reloader) serve(ctx context.Context, asked <-chan os.Signal, around fun
 // in one log line what became of the configuration. An invalid one changes
 // nothing.
 func (r *reloader) reload() {
-	next, err := r.plan()
-	if next != nil {
-		defer next.discard()
-	}
+	next, err := r.next()
 	if err != nil {
 		klog.ErrorS(err, "The configuration is invalid; nothing has changed")
 		return
 	}
+	defer next.Close()
 	var applied []string
-	if v := next.apiServer.Logs.Verbosity; v != r.verbosity {
+	if v := next.APIServer.Logs.Verbosity; v != r.verbosity {
 		if _, err := logs.GlogSetter(strconv.Itoa(int(v))); err != nil {
 			klog.ErrorS(err, "The log's verbosity could not be set; nothing has changed")
 			return

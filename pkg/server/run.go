@@ -6,75 +6,58 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"sync"
 	"time"
 
-	utilfeature "k8s.io/apiserver/pkg/util/feature"
-	restclient "k8s.io/client-go/rest"
-	logsapi "k8s.io/component-base/logs/api/v1"
+	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/klog/v2"
 
+	"github.com/khw-controller/khw-controller/pkg/component/apiserver"
+	"github.com/khw-controller/khw-controller/pkg/component/metrics"
 	"github.com/khw-controller/khw-controller/pkg/crash"
 	"github.com/khw-controller/khw-controller/pkg/instance"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/notify"
+	"github.com/khw-controller/khw-controller/pkg/paths"
+	"github.com/khw-controller/khw-controller/pkg/plan"
 	"github.com/khw-controller/khw-controller/pkg/preflight"
+	"github.com/khw-controller/khw-controller/pkg/status"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // Run carries the plan out until ctx ends, telling n how it goes, and returns nil
 // after an orderly stop. It writes nothing before all checks have passed.
-func Run(ctx context.Context, p *Plan, n notify.Notifier, r Reloads) (err error) {
-	if err := p.applyProcessWide(); err != nil {
+func Run(ctx context.Context, p *plan.Plan, n notify.Notifier, r Reloads) (err error) {
+	if err := applyProcessWide(p); err != nil {
 		return err
 	}
 	for _, n := range p.Notices {
 		klog.InfoS("Notice", "text", n)
 	}
 	klog.InfoS("Advertising this controller", "address", p.Address.IP, "source", p.Address.Source)
-	if err := p.mustPass(ctx); err != nil {
+	if err := mustPass(ctx, p); err != nil {
 		return err
 	}
-	lock, err := instance.Acquire(p.lockPath())
+	lock, err := instance.Acquire(p.Path(paths.Lock))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	reporter, err := p.enableCrashReports(lock)
+	reporter, err := enableCrashReports(p.Path(paths.Crash), lock)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, reporter.Close()) }()
-	if err := p.generateMissing(); err != nil {
+	if err := p.GenerateMissing(); err != nil {
 		return err
 	}
-	return p.supervise(ctx, reporter, n, r)
-}
-
-// applyProcessWide sets what exists once per process: feature gates, logging,
-// and the silence about API warnings that the stock commands keep.
-func (p *Plan) applyProcessWide() error {
-	registry := p.apiServer.GenericServerRunOptions.ComponentGlobalsRegistry
-	if err := registry.Set(); err != nil {
-		return fmt.Errorf("--feature-gates: %w", err)
-	}
-	gates := registry.FeatureGateFor("kube")
-	if err := logsapi.ValidateAndApply(p.apiServer.Logs, gates); err != nil {
-		return fmt.Errorf("--logging-format, --v: %w", err)
-	}
-	if p.apiServer.Logs.Format == logsapi.DefaultLogFormat {
-		useStoryLog(os.Stderr)
-	}
-	restclient.SetDefaultWarningHandler(restclient.NoWarnings{})
-	registry.AddMetrics()
-	utilfeature.DefaultMutableFeatureGate.AddMetrics()
-	return nil
+	return supervise(ctx, p, reporter, n, r)
 }
 
 // mustPass makes every check and returns the errors found, one line each.
-func (p *Plan) mustPass(ctx context.Context) error {
+func mustPass(ctx context.Context, p *plan.Plan) error {
 	var errs []error
-	for _, f := range preflight.Run(ctx, p.checkInput()) {
+	for _, f := range preflight.Check(ctx, p, preflight.Options{Now: time.Now()}) {
 		if f.IsError() {
 			errs = append(errs, errors.New(f.String()))
 		} else {
@@ -84,8 +67,7 @@ func (p *Plan) mustPass(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (p *Plan) enableCrashReports(lock *instance.Lock) (*crash.Reporter, error) {
-	path := p.Config.Path(crashFile)
+func enableCrashReports(path string, lock *instance.Lock) (*crash.Reporter, error) {
 	summary, report, err := crash.Previous(path)
 	if err != nil {
 		return nil, fmt.Errorf("keeping the last crash report: %w", err)
@@ -104,39 +86,46 @@ func (p *Plan) enableCrashReports(lock *instance.Lock) (*crash.Reporter, error) 
 	return reporter, nil
 }
 
-func (p *Plan) supervise(ctx context.Context, reporter *crash.Reporter, n notify.Notifier, r Reloads) error {
-	isolation := &isolation{reporter: reporter, restarts: map[string]bool{
-		string(lab.ControllerManager): true,
-		string(lab.Scheduler):         true,
-		bootstrapName:                 true,
-	}}
-	story := &story{notify: n}
-	parts := p.newParts()
-	s, err := supervisor.New(p.components(parts, isolation, story.held)...)
+// supervise runs the components, and everything that watches them, until ctx ends
+// and all have stopped.
+func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n notify.Notifier, r Reloads) error {
+	apiServer := apiserver.New(p.APIServer)
+	bootstrap := newBootstrap(p, apiServer)
+	fatal := func(reason string) { die(reporter, reason) }
+	var ready readiness
+	s, err := supervisor.New(components(p, apiServer, bootstrap, fatal, ready.notReady)...)
 	if err != nil {
 		return err
 	}
-	isolation.supervisor = s
-	isolation.install()
-	story.statuses = s.Statuses()
-	s.Subscribe(logEvents)
-	s.Subscribe(story.onEvent)
-	observer, err := newObserver(p, s, parts.apiServer, story)
+	(&isolation{supervisor: s, fatal: fatal}).install()
+	lifecycle := newLifecycle(n, s.Statuses(), &ready)
+	defer lifecycle.close()
+	for _, subscriber := range []func(supervisor.Event){logEvent, ready.onEvent, lifecycle.onEvent} {
+		s.Subscribe(subscriber)
+	}
+	observer, err := newObserver(p, s.Statuses, apiServer.LoopbackClient, lifecycle)
 	if err != nil {
 		return err
 	}
-	defer observer.serve(p.Config.Path(StatusSocket))()
-	go story.extendWhileWorking(ctx)
+	legacyregistry.Registerer().MustRegister(observer)
+	apiServer.SetPage(status.Path, status.Handler(observer.report))
+	apiServer.SetPage(metrics.Path, metrics.Page(lab.APIServer))
+
+	// Observed and watched to the very end, when ctx has long been over.
+	alive, ended := context.WithCancel(context.Background())
+	var observing sync.WaitGroup
+	defer observing.Wait() // which takes the socket away
+	defer ended()
+	observing.Go(func() { observer.run(alive) })
+	go (&watchdog{interval: n.WatchdogInterval(), tell: n.Alive, statuses: s.Statuses, ping: apiServer.Alive}).run(alive)
+	go (&startTimeout{started: lifecycle.isReady, work: workDone, extend: n.ExtendTimeout}).run(ctx, extendEvery)
+	go newReloader(p, r.Plan, bootstrap.Reapply).serve(ctx, r.Requested, lifecycle.reloading)
+
 	running, stop := context.WithCancel(context.Background())
 	defer stop()
 	context.AfterFunc(ctx, func() {
 		defer stop()
-		story.beginStop(p.Config.ShutdownDelay)
+		lifecycle.beginStop(p.Config.ShutdownDelay)
 	})
-	// Watched to the very end, when ctx has long been over.
-	alive, ended := context.WithCancel(context.Background())
-	defer ended()
-	go (&watchdog{interval: n.WatchdogInterval(), tell: n.Alive, statuses: s.Statuses, ping: parts.apiServer.Alive}).run(alive)
-	go newReloader(p, r.Plan, parts.bootstrap.Reapply).serve(ctx, r.Asked, story.reloading)
 	return s.Run(running)
 }

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/preflight"
-	"github.com/khw-controller/khw-controller/pkg/server"
 )
 
 // New returns the command. It exits with 1 when `run` would fail.
@@ -42,7 +42,7 @@ wrong usage.`,
 		if err != nil {
 			return err
 		}
-		notices, findings := plan.Notices, server.Check(cmd.Context(), plan)
+		notices, findings := plan.Notices, preflight.Check(cmd.Context(), plan, preflight.Options{Now: time.Now(), BeforeRun: true})
 		refused := slices.ContainsFunc(findings, preflight.Finding.IsError)
 		if *quiet {
 			notices = nil

@@ -17,7 +17,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/address"
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/lab"
-	"github.com/khw-controller/khw-controller/pkg/server"
+	"github.com/khw-controller/khw-controller/pkg/plan"
 )
 
 // RootFlag is the flag that every command has.
@@ -82,7 +82,7 @@ func Root(cmd *cobra.Command) (string, error) {
 }
 
 // Plan reads the config file and the flags of cmd, and plans what they ask for.
-func Plan(cmd *cobra.Command, flags *config.Flags) (*server.Plan, error) {
+func Plan(cmd *cobra.Command, flags *config.Flags) (*plan.Plan, error) {
 	root, err := Root(cmd)
 	if err != nil {
 		return nil, err
@@ -91,9 +91,9 @@ func Plan(cmd *cobra.Command, flags *config.Flags) (*server.Plan, error) {
 	if err != nil {
 		return nil, UsageError{err}
 	}
-	plan, err := server.NewPlan(cmd.Context(), c)
+	p, err := plan.New(cmd.Context(), c)
 	if err != nil && !errors.Is(err, address.ErrNotFound) {
 		err = UsageError{err}
 	}
-	return plan, err
+	return p, err
 }

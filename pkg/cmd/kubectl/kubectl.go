@@ -19,7 +19,7 @@ import (
 	"k8s.io/kubectl/pkg/cmd/util"
 
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
-	"github.com/khw-controller/khw-controller/pkg/server"
+	"github.com/khw-controller/khw-controller/pkg/paths"
 )
 
 // New returns the command. Its flags are kubectl's own, but for --root.
@@ -81,11 +81,11 @@ func useAdmin(root string, args []string) error {
 		return nil
 	}
 	if root == "" {
-		if _, err := os.Stat(server.AdminKubeconfig); err != nil {
+		if _, err := os.Stat(string(paths.AdminKubeconfig)); err != nil {
 			return nil // kubectl's own default, ~/.kube/config
 		}
 	}
-	path, err := filepath.Abs(root + server.AdminKubeconfig)
+	path, err := filepath.Abs(paths.AdminKubeconfig.Below(root))
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/notify"
+	"github.com/khw-controller/khw-controller/pkg/plan"
 	"github.com/khw-controller/khw-controller/pkg/server"
 )
 
@@ -38,10 +39,10 @@ are not, nothing is made and the missing ones are listed.
 A flag beats the config file, and the file beats the lab's value. Each flag
 below but --config and --root is a key of the file, without the dashes.
 
-Under a service manager, SIGHUP has the config file read again: the log's
-verbosity is taken over at once, the manifests in
-/etc/kubernetes/manifests.d are applied again, and one log line lists what else
-has changed and waits for a restart. An invalid file changes nothing.`,
+SIGHUP has the config file read again: the log's verbosity is taken over at
+once, the manifests in /etc/kubernetes/manifests.d are applied again, and one
+log line lists what else has changed and waits for a restart. An invalid file
+changes nothing.`,
 		Example: `  # On an empty machine, or on a controller prepared by lab chapters 04 to 07
   sudo khw-controller run
 
@@ -60,29 +61,27 @@ has changed and waits for a restart. An invalid file changes nothing.`,
 			if err != nil {
 				return err
 			}
-			plan, err := cli.Plan(cmd, &flags)
+			p, err := cli.Plan(cmd, &flags)
 			if err != nil {
 				return err
 			}
-			if plan.HealthSocket = socket; socket != nil && plan.Config.HealthzBindAddress == "" {
+			if p.HealthSocket = socket; socket != nil && p.Config.HealthzBindAddress == "" {
 				return errors.New("systemd passed a socket for health checks, and --healthz-bind-address is empty; " +
 					"remove the setting, or systemctl disable --now khw-controller.socket")
 			}
-			again := func() (*server.Plan, error) { return cli.Plan(cmd, &flags) }
-			return server.Run(cmd.Context(), plan, notifier, server.Reloads{Asked: hangups(notifier), Plan: again})
+			next := func() (*plan.Plan, error) { return cli.Plan(cmd, &flags) }
+			return server.Run(cmd.Context(), p, notifier, server.Reloads{Requested: hangups(), Plan: next})
 		},
 	}
 	flags.AddTo(cmd.Flags())
 	return cmd
 }
 
-// hangups returns the channel on which a service manager's SIGHUP arrives, the
-// wish for a reload. To a program in a terminal the signal says that the
-// terminal has gone; its effect is left as it is.
-func hangups(n notify.Notifier) <-chan os.Signal {
-	asked := make(chan os.Signal, 1)
-	if n.Managed() {
-		signal.Notify(asked, syscall.SIGHUP)
-	}
-	return asked
+// hangups returns the channel on which a SIGHUP arrives, the request for a reload,
+// with a service manager or without one. A terminal that closes sends it too: that
+// is no reason for a control plane to end.
+func hangups() <-chan os.Signal {
+	requested := make(chan os.Signal, 1)
+	signal.Notify(requested, syscall.SIGHUP)
+	return requested
 }

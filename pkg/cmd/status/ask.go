@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -20,7 +19,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
-	"github.com/khw-controller/khw-controller/pkg/server"
+	"github.com/khw-controller/khw-controller/pkg/paths"
 	"github.com/khw-controller/khw-controller/pkg/status"
 )
 
@@ -60,7 +59,7 @@ func (c *command) ask(ctx context.Context) ([]answer, error) {
 func (c *command) askHere(ctx context.Context) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	socket := filepath.Join(c.root, server.StatusSocket)
+	socket := paths.StatusSocket.Below(c.root)
 	r, err := status.AskSocket(ctx, socket)
 	switch {
 	case err == nil:
@@ -68,7 +67,7 @@ func (c *command) askHere(ctx context.Context) (answer, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return answer{}, fmt.Errorf("%s: only its owner and root may ask; use sudo", socket)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return down("this controller", server.WhyDown(c.root)), nil
+		return down("this controller", whyDown(c.root)), nil
 	case errors.Is(err, context.DeadlineExceeded):
 		return down("this controller", fmt.Errorf("the process does not answer within %s; it hangs, or was paused", answerTimeout)), nil
 	}
@@ -79,7 +78,7 @@ func (c *command) askHere(ctx context.Context) (answer, error) {
 func (c *command) admin() (*restclient.Config, error) {
 	path := c.kubeconfig
 	if path == "" {
-		path = filepath.Join(c.root, server.AdminKubeconfig)
+		path = paths.AdminKubeconfig.Below(c.root)
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", path)
 	if err != nil {

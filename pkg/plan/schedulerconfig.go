@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package server
+package plan
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/paths"
 )
 
 // schedulerClient are the scheduler's flags that it ignores next to --config;
@@ -21,7 +22,7 @@ var schedulerClient = []string{"kubeconfig", "kube-api-qps", "kube-api-burst", "
 // schedulerArgv makes the scheduler's configuration from its file and returns
 // the command line with which the scheduler reads the result.
 func (p *Plan) schedulerArgv() ([]string, error) {
-	settings := p.Settings[lab.Scheduler]
+	settings := p.Flags[lab.Scheduler]
 	path := lab.Get(settings, "config")
 	file, err := os.ReadFile(path)
 	byDefault := slices.ContainsFunc(settings, func(s lab.Setting) bool { return s.Name == "config" && s.Source == lab.FromLab })
@@ -42,16 +43,16 @@ func (p *Plan) schedulerArgv() ([]string, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	lab.LookUpCallersWith(p.Files.SchedulerKubeconfig, p.Files.CA, settings)
-	inForce, err := inMemory("kube-scheduler.yaml", converted)
+	effective, err := inMemory("kube-scheduler.yaml", converted)
 	if err != nil {
 		return nil, err
 	}
-	p.documents = append(p.documents, inForce)
+	p.documents = append(p.documents, effective)
 	var argv []string
 	for _, s := range settings {
 		switch {
 		case s.Name == "config":
-			s.Value = inForce.path()
+			s.Value = effective.path()
 		case slices.Contains(schedulerClient, s.Name):
 			continue
 		}
@@ -71,7 +72,7 @@ func (p *Plan) convertSchedulerConfig(file []byte, client map[string]string) ([]
 	if err != nil {
 		return nil, err
 	}
-	if below := p.Config.Path(labSchedulerKubeconfig); path == labSchedulerKubeconfig && path != below {
+	if below := p.Path(paths.SchedulerKubeconfig); path == string(paths.SchedulerKubeconfig) && path != below {
 		client["kubeconfig"] = below
 		return p.convertSchedulerConfig(file, client)
 	}
@@ -79,8 +80,6 @@ func (p *Plan) convertSchedulerConfig(file []byte, client map[string]string) ([]
 	p.Files.SchedulerKubeconfig = path
 	return converted, nil
 }
-
-const labSchedulerKubeconfig = labDir + "/kube-scheduler.kubeconfig"
 
 func kubeconfigIn(config []byte) (string, error) {
 	var c kubeschedulerv1.KubeSchedulerConfiguration

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package server
+package status
 
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/khw-controller/khw-controller/pkg/crash"
 	"github.com/khw-controller/khw-controller/pkg/instance"
+	"github.com/khw-controller/khw-controller/pkg/paths"
 )
 
-// WhyDown says why no process answers for root, from what the last one left
+// whyDown says why no process answers for root, from what the last one left
 // behind.
-func WhyDown(root string) error {
-	info, held, err := instance.Holder(filepath.Join(root, lockFile))
+func whyDown(root string) error {
+	info, held, err := instance.Holder(paths.Lock.Below(root))
 	switch {
 	case err != nil:
 		return err
@@ -30,7 +30,7 @@ func WhyDown(root string) error {
 			duration.HumanDuration(time.Since(info.Ended)))
 	}
 	reason := "it was killed, or the machine went down"
-	if summary, err := crash.Summary(filepath.Join(root, crashFile)); err == nil && summary != "" {
+	if summary, err := crash.Summary(paths.Crash.Below(root)); err == nil && summary != "" {
 		reason = summary
 	}
 	return fmt.Errorf("process %d, started %s ago, did not end in order: %s; see journalctl -u khw-controller",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package server
+package plan
 
 import (
 	"fmt"
@@ -36,11 +36,3 @@ func inMemory(name string, data []byte) (document, error) {
 func (d document) path() string { return fmt.Sprintf("/proc/self/fd/%d", d.fd) }
 
 func (d document) close() { _ = unix.Close(d.fd) }
-
-// discard gives back what a plan that is not carried out holds.
-func (p *Plan) discard() {
-	for _, d := range p.documents {
-		d.close()
-	}
-	p.documents = nil
-}
