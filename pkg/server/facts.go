@@ -82,8 +82,8 @@ func (p *Plan) labCount() status.Lab {
 	for _, r := range lab.Rows(p.Settings) {
 		switch {
 		case r.Source != "" && r.Source != lab.FromLab && r.Source != lab.FromAdded && r.Source != embeddedEtcd:
-			out.Set = append(out.Set, fmt.Sprintf("%s --%s=%s", r.Component, r.Today, r.Here))
-		case r.Fate == lab.Kept:
+			out.Set = append(out.Set, fmt.Sprintf("%s --%s=%s", r.Component, r.Current, r.Effective))
+		case r.Status == lab.Kept:
 			out.AsInLab++
 		default:
 			out.Changed++
