@@ -16,13 +16,13 @@ const verbosity = "v"
 // remember keeps what a key was set to: every value of a list, the last of any
 // other.
 func (c *Config) remember(a assignment) {
-	if c.given == nil {
-		c.given = map[string][]string{}
+	if c.requested == nil {
+		c.requested = map[string][]string{}
 	}
 	if !a.key.List {
-		c.given[a.key.Name] = nil
+		c.requested[a.key.Name] = nil
 	}
-	c.given[a.key.Name] = append(c.given[a.key.Name], a.value)
+	c.requested[a.key.Name] = append(c.requested[a.key.Name], a.value)
 }
 
 // Changed returns the keys that differ between two configurations and that a
@@ -40,7 +40,7 @@ func Changed(before, after *Config) []string {
 // lasting returns what a key is set to, without verbosity among the flags of a
 // component.
 func (c *Config) lasting(k Key) []string {
-	return slices.DeleteFunc(slices.Clone(c.given[k.Name]), func(value string) bool {
+	return slices.DeleteFunc(slices.Clone(c.requested[k.Name]), func(value string) bool {
 		return strings.HasSuffix(k.Name, "-arg") && lab.ParseArg(value).Name == verbosity
 	})
 }

@@ -33,14 +33,14 @@ type Config struct {
 	LoggingFormat string
 	Verbosity     string
 
-	// Args are the flags for each component, in the order given, those of the
+	// Args are the flags for each component, in the order they were set, those of the
 	// file first.
 	Args map[lab.Component][]lab.Override
 	// EtcdArgs are the flags for the embedded etcd.
 	EtcdArgs []lab.Override
 
-	// given is what each key was set to, for Changed.
-	given map[string][]string
+	// requested is what each key was set to, for Changed.
+	requested map[string][]string
 }
 
 // Path returns a path of the lab below the root.

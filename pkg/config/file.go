@@ -34,7 +34,7 @@ func (f *Flags) Load(root string) (*Config, error) {
 	}
 	c.File = path
 	flagged := map[string]bool{}
-	for _, a := range f.given {
+	for _, a := range f.requested {
 		flagged[a.key.Name] = true
 	}
 	for _, a := range fromFile {
@@ -46,7 +46,7 @@ func (f *Flags) Load(root string) (*Config, error) {
 			return nil, err
 		}
 	}
-	for _, a := range f.given {
+	for _, a := range f.requested {
 		if err := a.apply(c); err != nil {
 			return nil, err
 		}

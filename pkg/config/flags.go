@@ -13,8 +13,8 @@ import (
 
 // Flags are the keys as flags of a command.
 type Flags struct {
-	given []assignment
-	file  string
+	requested []assignment
+	file      string
 }
 
 // assignment is one value for one key.
@@ -50,14 +50,14 @@ func usage(k Key) string {
 	return doc + " (default " + k.Default + ")"
 }
 
-// flagValue is a pflag.Value that remembers what it was given, in order.
+// flagValue is a pflag.Value that remembers what it was set to, in order.
 type flagValue struct {
 	flags *Flags
 	key   Key
 }
 
 func (v *flagValue) Set(s string) error {
-	v.flags.given = append(v.flags.given, assignment{key: v.key, source: FromFlag, value: s, at: "--" + v.key.Name})
+	v.flags.requested = append(v.flags.requested, assignment{key: v.key, source: FromFlag, value: s, at: "--" + v.key.Name})
 	return nil
 }
 
@@ -68,7 +68,7 @@ func (v *flagValue) String() string {
 		return ""
 	}
 	var values []string
-	for _, a := range v.flags.given {
+	for _, a := range v.flags.requested {
 		if a.key.Name == v.key.Name {
 			values = append(values, a.value)
 		}

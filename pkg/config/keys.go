@@ -23,7 +23,7 @@ type Key struct {
 	Default string
 	// Doc documents the key, in plain sentences.
 	Doc string
-	// List tells that the key may be given several times; a list in the file.
+	// List reports whether the key may be set several times; a list in the file.
 	List bool
 
 	set func(c *Config, source, value string) error

@@ -22,17 +22,17 @@ const (
 // Components lists them in the lab's order.
 func Components() []Component { return []Component{APIServer, ControllerManager, Scheduler} }
 
-// Fate is what became of a lab flag in today's Kubernetes.
-type Fate string
+// Status is what became of a lab flag in today's Kubernetes.
+type Status string
 
-// The fates of a flag.
+// The statuses of a flag.
 const (
-	Kept       Fate = "kept"       // means what it meant
-	Deprecated Fate = "deprecated" // still parsed, on its way out
-	Renamed    Fate = "renamed"    // same meaning under another name
-	Changed    Fate = "changed"    // same name, its value had to change
-	Ignored    Fate = "ignored"    // has become meaningless; accepted and dropped
-	Added      Fate = "added"      // not in the lab; needed or chosen today
+	Kept       Status = "kept"       // means what it meant
+	Deprecated Status = "deprecated" // still parsed, on its way out
+	Renamed    Status = "renamed"    // same meaning under another name
+	Changed    Status = "changed"    // same name, its value had to change
+	Ignored    Status = "ignored"    // has become meaningless; accepted and dropped
+	Added      Status = "added"      // not in the lab; needed or chosen today
 )
 
 // Flag is one row of the table.
@@ -43,12 +43,12 @@ type Flag struct {
 	Name string `json:"name"`
 	// Value is the lab's value, ${INTERNAL_IP} included; empty for added flags.
 	Value string `json:"value"`
-	// Today is the name in today's Kubernetes; empty when it is gone.
-	Today string `json:"today"`
-	// TodayValue is the value in today's form, with the lab's paths.
-	TodayValue string `json:"todayValue"`
-	// Fate is what became of the flag.
-	Fate Fate `json:"fate"`
+	// Current is the name in today's Kubernetes; empty when it is gone.
+	Current string `json:"current"`
+	// CurrentValue is the value in today's form, with the lab's paths.
+	CurrentValue string `json:"currentValue"`
+	// Status is what became of the flag.
+	Status Status `json:"status"`
 	// Since is the Kubernetes release in which that happened.
 	Since string `json:"since,omitempty"`
 	// Why says in a sentence why it differs from the lab.

@@ -15,8 +15,8 @@ import (
 // the user set, and what is in force.
 type Row struct {
 	Flag
-	// Here is the value in force; empty when the flag is gone.
-	Here string `json:"here"`
+	// Effective is the value in force; empty when the flag is gone.
+	Effective string `json:"effective"`
 	// Source says who set it: FromLab, FromAdded, or where the user did.
 	Source string `json:"source,omitempty"`
 }
@@ -28,18 +28,18 @@ func Rows(settings map[Component][]Setting) []Row {
 	for _, c := range Components() {
 		known := map[string]bool{}
 		for _, f := range Flags(c) {
-			known[f.Today] = true
+			known[f.Current] = true
 			row := Row{Flag: f}
 			for _, s := range settings[c] {
-				if f.Today != "" && s.Name == f.Today {
-					row.Here, row.Source = s.Value, s.Source
+				if f.Current != "" && s.Name == f.Current {
+					row.Effective, row.Source = s.Value, s.Source
 				}
 			}
 			rows = append(rows, row)
 		}
 		for _, s := range settings[c] {
 			if !known[s.Name] {
-				rows = append(rows, Row{Flag: Flag{Component: c, Name: s.Name, Today: s.Name, Fate: Added}, Here: s.Value, Source: s.Source})
+				rows = append(rows, Row{Flag: Flag{Component: c, Name: s.Name, Current: s.Name, Status: Added}, Effective: s.Value, Source: s.Source})
 			}
 		}
 	}
@@ -56,13 +56,13 @@ func WriteText(w io.Writer, rows []Row) error {
 				fmt.Fprintln(tw)
 			}
 			unit = r.Component
-			fmt.Fprintf(tw, "%s\tHERE\tFATE\tSET BY\n", unit)
+			fmt.Fprintf(tw, "%s\tEFFECTIVE\tSTATUS\tSET BY\n", unit)
 		}
-		here := r.Here
-		if r.Today == "" {
-			here = "-"
+		effective := r.Effective
+		if r.Current == "" {
+			effective = "-"
 		}
-		fmt.Fprintf(tw, "--%s\t%s\t%s\t%s\n", r.Name, here, fate(r.Flag), r.Source)
+		fmt.Fprintf(tw, "--%s\t%s\t%s\t%s\n", r.Name, effective, statusText(r.Flag), r.Source)
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -70,11 +70,11 @@ func WriteText(w io.Writer, rows []Row) error {
 	return writeReasons(w, rows)
 }
 
-// fate says what became of a flag, with the release.
-func fate(f Flag) string {
-	text := string(f.Fate)
-	if f.Fate == Renamed {
-		text += " --" + f.Today
+// statusText says what became of a flag, with the release.
+func statusText(f Flag) string {
+	text := string(f.Status)
+	if f.Status == Renamed {
+		text += " --" + f.Current
 	}
 	if f.Since != "" {
 		text += " (" + f.Since + ")"
@@ -93,7 +93,7 @@ func writeReasons(w io.Writer, rows []Row) error {
 		if r.Value != "" {
 			labValue = "=" + r.Value
 		}
-		if _, err := fmt.Fprintf(w, "%s  %s --%s%s\n    %s: %s\n", heading, r.Component, r.Name, labValue, fate(r.Flag), r.Why); err != nil {
+		if _, err := fmt.Fprintf(w, "%s  %s --%s%s\n    %s: %s\n", heading, r.Component, r.Name, labValue, statusText(r.Flag), r.Why); err != nil {
 			return err
 		}
 		heading = ""
@@ -131,19 +131,19 @@ func WriteUnit(w io.Writer, settings map[Component][]Setting) error {
 
 // WriteMarkdown prints the table for the documentation.
 func WriteMarkdown(w io.Writer) error {
-	fmt.Fprint(w, "# The lab's flags today\n\nEvery flag of the lab's three units, in the lab's order, and what it is in this Kubernetes.\nThis page is printed by `make docs`; `khw-controller flags` shows the values in force on a controller.\n")
+	fmt.Fprint(w, "# The lab's flags and their status\n\nEvery flag of the lab's three units, in the lab's order, and what it is in this Kubernetes.\nThis page is printed by `make docs`; `khw-controller flags` shows the values in force on a controller.\n")
 	for _, c := range Components() {
-		fmt.Fprintf(w, "\n## %s\n\n| flag | the lab's value | today | fate | why |\n|---|---|---|---|---|\n", c)
+		fmt.Fprintf(w, "\n## %s\n\n| flag | the lab's value | current flag | status | why |\n|---|---|---|---|---|\n", c)
 		for _, f := range Flags(c) {
-			today := ""
-			if f.Today != "" {
-				today = "`--" + f.Today + "=" + f.TodayValue + "`"
+			current := ""
+			if f.Current != "" {
+				current = "`--" + f.Current + "=" + f.CurrentValue + "`"
 			}
 			value := ""
 			if f.Value != "" {
 				value = "`" + f.Value + "`"
 			}
-			if _, err := fmt.Fprintf(w, "| `--%s` | %s | %s | %s | %s |\n", f.Name, value, today, fate(f), f.Why); err != nil {
+			if _, err := fmt.Fprintf(w, "| `--%s` | %s | %s | %s | %s |\n", f.Name, value, current, statusText(f), f.Why); err != nil {
 				return err
 			}
 		}

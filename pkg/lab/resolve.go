@@ -49,19 +49,19 @@ func Resolve(c Component, v Values, overrides []Override) (settings []Setting, n
 	}
 	used := map[string]bool{}
 	for _, f := range Flags(c) {
-		if f.Today == "" || used[f.Today] {
+		if f.Current == "" || used[f.Current] {
 			continue
 		}
-		used[f.Today] = true
-		if set := inForce(mine, f.Today); len(set) > 0 {
+		used[f.Current] = true
+		if set := inForce(mine, f.Current); len(set) > 0 {
 			settings = append(settings, set...)
 			continue
 		}
 		source := FromLab
-		if f.Fate == Added {
+		if f.Status == Added {
 			source = FromAdded
 		}
-		settings = append(settings, Setting{Arg{f.Today, v.expand(f.TodayValue), true}, source})
+		settings = append(settings, Setting{Arg{f.Current, v.expand(f.CurrentValue), true}, source})
 	}
 	for _, o := range mine {
 		if !used[o.Name] {

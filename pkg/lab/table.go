@@ -39,16 +39,16 @@ func lookUpCallers(c Component, kubeconfig, same string) []Flag {
 }
 
 const (
-	labAdmission   = "Initializers,NamespaceLifecycle,NodeRestriction,LimitRanger,ServiceAccount,DefaultStorageClass,ResourceQuota"
-	todayAdmission = "NamespaceLifecycle,NodeRestriction,LimitRanger,ServiceAccount,DefaultStorageClass,ResourceQuota"
+	labAdmission     = "Initializers,NamespaceLifecycle,NodeRestriction,LimitRanger,ServiceAccount,DefaultStorageClass,ResourceQuota"
+	currentAdmission = "NamespaceLifecycle,NodeRestriction,LimitRanger,ServiceAccount,DefaultStorageClass,ResourceQuota"
 )
 
 func kept(c Component, name, value string) Flag {
-	return Flag{Component: c, Name: name, Value: value, Today: name, TodayValue: value, Fate: Kept}
+	return Flag{Component: c, Name: name, Value: value, Current: name, CurrentValue: value, Status: Kept}
 }
 
 func added(c Component, name, value, since, why string) Flag {
-	return Flag{Component: c, Name: name, Today: name, TodayValue: value, Fate: Added, Since: since, Why: why}
+	return Flag{Component: c, Name: name, Current: name, CurrentValue: value, Status: Added, Since: since, Why: why}
 }
 
 var apiServerFlags = []Flag{
@@ -63,7 +63,7 @@ var apiServerFlags = []Flag{
 	kept(APIServer, "authorization-mode", "Node,RBAC"),
 	kept(APIServer, "bind-address", "0.0.0.0"),
 	kept(APIServer, "client-ca-file", string(paths.CA)),
-	{APIServer, "enable-admission-plugins", labAdmission, "enable-admission-plugins", todayAdmission, Changed, "v1.14",
+	{APIServer, "enable-admission-plugins", labAdmission, "enable-admission-plugins", currentAdmission, Changed, "v1.14",
 		"The Initializers plugin was alpha and was removed; admission webhooks took its place."},
 	{APIServer, "enable-swagger-ui", "true", "", "", Ignored, "v1.14",
 		"The Swagger UI was removed from the apiserver; /openapi/v2 and /openapi/v3 serve the same description."},

@@ -42,7 +42,7 @@ func TestTheTableIsTheLab(t *testing.T) {
 	for _, c := range Components() {
 		var got []string
 		for _, f := range Flags(c) {
-			if f.Fate != Added {
+			if f.Status != Added {
 				got = append(got, "--"+f.Name+"="+f.Value)
 			}
 		}
@@ -52,8 +52,8 @@ func TestTheTableIsTheLab(t *testing.T) {
 	}
 }
 
-// todaysFlags are the flags that this Kubernetes has.
-func todaysFlags(t *testing.T, c Component) *pflag.FlagSet {
+// currentFlags are the flags that this Kubernetes has.
+func currentFlags(t *testing.T, c Component) *pflag.FlagSet {
 	t.Helper()
 	var sets cliflag.NamedFlagSets
 	switch c {
@@ -77,29 +77,29 @@ func todaysFlags(t *testing.T, c Component) *pflag.FlagSet {
 
 func TestEveryRowIsTrueOfThisKubernetes(t *testing.T) {
 	for _, c := range Components() {
-		known := todaysFlags(t, c)
+		known := currentFlags(t, c)
 		for _, f := range Flags(c) {
-			was, is := known.Lookup(f.Name), known.Lookup(f.Today)
-			switch f.Fate {
+			was, is := known.Lookup(f.Name), known.Lookup(f.Current)
+			switch f.Status {
 			case Kept, Changed, Added:
 				if is == nil || is.Deprecated != "" {
-					t.Errorf("%s --%s is said to be %s; this Kubernetes does not have it or deprecates it", c, f.Today, f.Fate)
+					t.Errorf("%s --%s is said to be %s; this Kubernetes does not have it or deprecates it", c, f.Current, f.Status)
 				}
 			case Deprecated:
 				if is == nil || is.Deprecated == "" {
-					t.Errorf("%s --%s is said to be deprecated and is not", c, f.Today)
+					t.Errorf("%s --%s is said to be deprecated and is not", c, f.Current)
 				}
 			case Renamed:
 				if was != nil || is == nil {
-					t.Errorf("%s --%s is said to be --%s now: old %v, new %v", c, f.Name, f.Today, was, is)
+					t.Errorf("%s --%s is said to be --%s now: old %v, new %v", c, f.Name, f.Current, was, is)
 				}
 			case Ignored:
 				if was != nil {
 					t.Errorf("%s --%s is said to be gone and is there", c, f.Name)
 				}
 			}
-			if (f.Fate == Kept) != (f.Why == "") {
-				t.Errorf("%s --%s is %s, and the reason is %q", c, f.Name, f.Fate, f.Why)
+			if (f.Status == Kept) != (f.Why == "") {
+				t.Errorf("%s --%s is %s, and the reason is %q", c, f.Name, f.Status, f.Why)
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 type Arg struct {
 	Name  string // without dashes, in today's spelling of separators
 	Value string
-	// HasValue tells `--name=` from `--name`.
+	// HasValue reports whether there was a `=`: `--name=` is not `--name`.
 	HasValue bool
 }
 
@@ -34,7 +34,7 @@ func (a Arg) String() string {
 // old finds the row for a flag of the lab that is gone under this name.
 func old(c Component, name string) (Flag, bool) {
 	for _, f := range Flags(c) {
-		if f.Name == name && f.Fate != Added && f.Today != name {
+		if f.Name == name && f.Status != Added && f.Current != name {
 			return f, true
 		}
 	}
@@ -52,10 +52,10 @@ func translate(c Component, a Arg) (out Arg, keep bool, notice string, err error
 	if !ok {
 		return a, true, "", nil
 	}
-	if f.Fate == Renamed {
+	if f.Status == Renamed {
 		out = a
-		out.Name = f.Today
-		return out, true, fmt.Sprintf("%s --%s is --%s since %s; translated", c, f.Name, f.Today, f.Since), nil
+		out.Name = f.Current
+		return out, true, fmt.Sprintf("%s --%s is --%s since %s; translated", c, f.Name, f.Current, f.Since), nil
 	}
 	if a.Name == "kubelet-https" && a.HasValue {
 		if https, err := strconv.ParseBool(a.Value); err == nil && !https {

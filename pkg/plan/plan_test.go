@@ -31,11 +31,11 @@ func TestPlanAppliesEverySettingOfTheLab(t *testing.T) {
 	}
 	for _, c := range lab.Components() {
 		for _, f := range lab.Flags(c) {
-			if f.Today == "" {
+			if f.Current == "" {
 				continue
 			}
-			if value := lab.Get(p.Settings[c], f.Today); value == "" {
-				t.Errorf("%s --%s is not set", c, f.Today)
+			if value := lab.Get(p.Settings[c], f.Current); value == "" {
+				t.Errorf("%s --%s is not set", c, f.Current)
 			}
 		}
 	}

@@ -16,10 +16,10 @@ func New() *cobra.Command {
 	var flags config.Flags
 	cmd := &cobra.Command{
 		Use:   "flags",
-		Short: "Show every flag of the lab, its value here, and what became of it",
-		Long: `Show every flag of the lab's three units in the lab's order: the lab's value, the
-value in force here, and what became of the flag in this Kubernetes, since when
-and why. It takes the flags of run.
+		Short: "Show every flag of the lab, its effective value and its status",
+		Long: `Show every flag of the lab's three units in the lab's order: the effective value on
+this controller, the flag's status in this Kubernetes, since when and why. It
+takes the flags of run.
 
 -o unit prints the three ExecStart blocks as today's Kubernetes would need them.`,
 		Example: `  khw-controller flags
