@@ -22,8 +22,8 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/khw-controller/khw-controller/pkg/component/apiserver"
-	"github.com/khw-controller/khw-controller/pkg/component/etcd"
 	"github.com/khw-controller/khw-controller/pkg/component/metrics"
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/status"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
@@ -39,7 +39,7 @@ type observer struct {
 	supervisor *supervisor.Supervisor
 	apiServer  *apiserver.Server
 	story      *story
-	etcd       *etcd.Observer
+	etcd       *etcdclient.Observer
 	node       string
 	started    time.Time
 	unserved   string // why there is no socket, or empty
@@ -57,7 +57,7 @@ func newObserver(p *Plan, s *supervisor.Supervisor, a *apiserver.Server, story *
 	settings := p.Settings[lab.APIServer]
 	return &observer{
 		plan: p, supervisor: s, apiServer: a, story: story, node: node, started: time.Now(),
-		etcd: etcd.NewObserver(etcd.Access{
+		etcd: etcdclient.NewObserver(etcdclient.Config{
 			Endpoints: strings.Split(lab.Get(settings, "etcd-servers"), ","),
 			CAFile:    lab.Get(settings, "etcd-cafile"),
 			CertFile:  lab.Get(settings, "etcd-certfile"),
