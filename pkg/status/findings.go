@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 )
 
 // When a certificate is worth a word.
@@ -47,7 +49,7 @@ func Findings(r *Report) (problems, warnings []string) {
 	return problems, warnings
 }
 
-func ofMember(m Member) (problems, warnings []string) {
+func ofMember(m etcdclient.Member) (problems, warnings []string) {
 	if m.Error != "" {
 		return []string{fmt.Sprintf("etcd member %s: %s", m.Name, m.Error)}, nil
 	}
@@ -64,7 +66,7 @@ func ofMember(m Member) (problems, warnings []string) {
 }
 
 // Disk says in words how fast a member's disk is; nothing when it is not known.
-func Disk(m Member) string {
+func Disk(m etcdclient.Member) string {
 	switch {
 	case m.FsyncP99 == 0:
 		return ""
@@ -76,7 +78,7 @@ func Disk(m Member) string {
 	return "very slow: " + fsync(m) + "; etcd wants 10 ms, and leases are lost on such a disk"
 }
 
-func fsync(m Member) string {
+func fsync(m etcdclient.Member) string {
 	return fmt.Sprintf("99 of 100 writes took at most %s in the last %s", milliseconds(m.FsyncP99),
 		duration.HumanDuration(time.Duration(m.FsyncWindow*float64(time.Second))))
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 )
 
 func TestFindings(t *testing.T) {
@@ -13,24 +15,24 @@ func TestFindings(t *testing.T) {
 	expires := func(in time.Duration) Report {
 		return Report{At: now, Certificates: []Certificate{{Path: "ca.pem", NotAfter: now.Add(in)}}}
 	}
-	member := func(m Member) Report {
+	member := func(m etcdclient.Member) Report {
 		m.Name = "a"
-		return Report{At: now, Etcd: Etcd{Members: []Member{m}}}
+		return Report{At: now, Etcd: Etcd{Members: []etcdclient.Member{m}}}
 	}
 	tests := map[string]struct {
 		report             Report
 		problems, warnings []string
 	}{
-		"all well": {member(Member{DBSize: 1 << 30, Quota: 2 << 30, FsyncP99: 0.1}), nil, nil},
+		"all well": {member(etcdclient.Member{DBSize: 1 << 30, Quota: 2 << 30, FsyncP99: 0.1}), nil, nil},
 		"expired":  {expires(-26 * time.Hour), []string{"ca.pem has expired 26h ago"}, nil},
 		"expires":  {expires(12 * 24 * time.Hour), nil, []string{"ca.pem expires in 12d"}},
 		"lasts":    {expires(31 * 24 * time.Hour), nil, nil},
 		"no list":  {Report{Etcd: Etcd{Error: "no member answers"}}, []string{"etcd: no member answers"}, nil},
-		"silent": {member(Member{Error: "does not answer at https://a:2379", FsyncP99: 1}),
+		"silent": {member(etcdclient.Member{Error: "does not answer at https://a:2379", FsyncP99: 1}),
 			[]string{"etcd member a: does not answer at https://a:2379"}, nil},
-		"alarm":     {member(Member{Alarms: []string{"NOSPACE"}}), []string{"etcd member a raises NOSPACE"}, nil},
-		"near full": {member(Member{DBSize: 1900 << 20, Quota: 2 << 30}), nil, []string{"etcd member a uses 1.86 GiB of 2 GiB"}},
-		"slow disk": {member(Member{FsyncP99: 0.25, FsyncWindow: 300}), nil,
+		"alarm":     {member(etcdclient.Member{Alarms: []string{"NOSPACE"}}), []string{"etcd member a raises NOSPACE"}, nil},
+		"near full": {member(etcdclient.Member{DBSize: 1900 << 20, Quota: 2 << 30}), nil, []string{"etcd member a uses 1.86 GiB of 2 GiB"}},
+		"slow disk": {member(etcdclient.Member{FsyncP99: 0.25, FsyncWindow: 300}), nil,
 			[]string{"the disk of etcd member a is slow: 99 of 100 writes took at most 250 ms in the last 5m"}},
 	}
 	for name, test := range tests {
@@ -50,7 +52,7 @@ func TestDiskInWords(t *testing.T) {
 		0.045:  "slow: 99 of 100 writes took at most 45 ms in the last 5m; etcd wants 10 ms",
 		0.3:    "very slow: 99 of 100 writes took at most 300 ms in the last 5m; etcd wants 10 ms, and leases are lost on such a disk",
 	} {
-		if got := Disk(Member{FsyncP99: p99, FsyncWindow: 300}); got != want {
+		if got := Disk(etcdclient.Member{FsyncP99: p99, FsyncWindow: 300}); got != want {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
 	}

@@ -8,6 +8,7 @@ package status
 import (
 	"time"
 
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
@@ -74,33 +75,9 @@ type Versions struct {
 // Etcd is how the cluster's members are doing, as seen from this controller.
 type Etcd struct {
 	// Embedded tells that one of the members runs in this process.
-	Embedded bool     `json:"embedded"`
-	Members  []Member `json:"members"`
+	Embedded bool                `json:"embedded"`
+	Members  []etcdclient.Member `json:"members"`
 	// Error is why the members could not be listed, or empty.
-	Error string `json:"error,omitempty"`
-}
-
-// Member is one etcd member.
-type Member struct {
-	Name     string `json:"name"`
-	Endpoint string `json:"endpoint"`
-	Version  string `json:"version,omitempty"`
-	Leader   bool   `json:"leader"`
-	Learner  bool   `json:"learner,omitempty"`
-	// DBSize and DBInUse are the size of the database on disk and the part of it
-	// that is in use, Quota what it may grow to, all in bytes.
-	DBSize  int64 `json:"dbSize"`
-	DBInUse int64 `json:"dbSizeInUse"`
-	Quota   int64 `json:"dbSizeQuota,omitempty"`
-	// Behind is how many raft entries the member has yet to apply.
-	Behind uint64 `json:"behind"`
-	// Alarms are raised by etcd: NOSPACE, CORRUPT.
-	Alarms []string `json:"alarms,omitempty"`
-	// FsyncP99 is within how many seconds 99 of 100 writes of the log reached the
-	// disk during the last FsyncWindow seconds; 0 when nothing was written.
-	FsyncP99    float64 `json:"fsyncP99Seconds,omitempty"`
-	FsyncWindow float64 `json:"fsyncWindowSeconds,omitempty"`
-	// Error is why the member could not be asked, or empty.
 	Error string `json:"error,omitempty"`
 }
 

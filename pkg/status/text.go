@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
@@ -103,7 +104,7 @@ func writeMembers(w io.Writer, r *Report) {
 	}
 }
 
-func role(m Member) string {
+func role(m etcdclient.Member) string {
 	switch {
 	case m.Leader:
 		return "leader"

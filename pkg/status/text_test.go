@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
@@ -29,7 +30,7 @@ func TestWrite(t *testing.T) {
 			{Component: "kube-controller-manager", State: supervisor.Leading, Since: ago(2 * time.Hour), Restarts: 1, LastFailure: "panic: boom"},
 			{Component: "kube-scheduler", State: supervisor.Standby, Since: ago(time.Minute), Detail: "controller-1_x leads"},
 		},
-		Etcd: Etcd{Embedded: true, Members: []Member{
+		Etcd: Etcd{Embedded: true, Members: []etcdclient.Member{
 			{Name: "controller-0", Endpoint: "https://10.240.0.10:2379", Version: "3.7.3", Leader: true, DBSize: 25 << 20, DBInUse: 20 << 20, Quota: 2 << 30, FsyncP99: 0.0031, FsyncWindow: 300},
 			{Name: "controller-1", Endpoint: "https://10.240.0.11:2379", Version: "3.7.3", DBSize: 25 << 20, DBInUse: 20 << 20, Behind: 3, FsyncP99: 0.2, FsyncWindow: 300},
 			{Name: "controller-2", Endpoint: "https://10.240.0.12:2379", Error: "does not answer at https://10.240.0.12:2379"},

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package etcd
+package etcdclient
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,73 +12,39 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
-
-	"github.com/khw-controller/khw-controller/pkg/status"
 )
 
-// Access is how a cluster is reached: the apiserver's own --etcd-servers,
-// --etcd-cafile, --etcd-certfile and --etcd-keyfile.
-type Access struct {
-	Endpoints                 []string
-	CAFile, CertFile, KeyFile string
-}
-
-// Client returns a client of the cluster, which the caller closes. It says
-// nothing in the log: the caller judges what it is told.
-func (a Access) Client(ctx context.Context) (*clientv3.Client, error) {
-	tls, err := a.tls()
-	if err != nil {
-		return nil, err
-	}
-	return clientv3.New(clientv3.Config{
-		Context:     ctx,
-		Endpoints:   a.Endpoints,
-		TLS:         tls,
-		DialTimeout: memberTimeout,
-		Logger:      zap.NewNop(),
-	})
-}
-
-func (a Access) tls() (*tls.Config, error) {
-	if a.CertFile == "" && a.CAFile == "" {
-		return nil, nil // plain HTTP
-	}
-	return transport.TLSInfo{CertFile: a.CertFile, KeyFile: a.KeyFile, TrustedCAFile: a.CAFile}.ClientConfig()
-}
-
-// memberTimeout is what one member may take to answer one question.
-const memberTimeout = time.Second
+// askTimeout is what one member may take to answer one question of an Observer.
+const askTimeout = time.Second
 
 // Observer watches the members of a cluster.
 type Observer struct {
-	access Access
+	config Config
 
 	mu      sync.Mutex
 	history map[string][]sample // by endpoint, oldest first
 }
 
-// NewObserver returns the Observer of the cluster behind a.
-func NewObserver(a Access) *Observer {
-	return &Observer{access: a, history: map[string][]sample{}}
+// NewObserver returns the Observer of the cluster behind c.
+func NewObserver(c Config) *Observer {
+	return &Observer{config: c, history: map[string][]sample{}}
 }
 
 // Observe asks every member how it is, all at once, in less than 3 s. A member
 // that does not answer says so in its Error; an error means that not even the
 // list of members could be had.
-func (o *Observer) Observe(ctx context.Context) ([]status.Member, error) {
-	client, err := o.access.Client(ctx)
+func (o *Observer) Observe(ctx context.Context) ([]Member, error) {
+	client, err := o.config.Client(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reaching etcd with the apiserver's certificate: %w", err)
 	}
 	defer client.Close()
 	listed, alarms, err := list(ctx, client)
 	if err != nil {
-		return nil, fmt.Errorf("no member answers at %s: %w", strings.Join(o.access.Endpoints, ", "), err)
+		return nil, fmt.Errorf("no member answers at %s: %w", strings.Join(o.config.Endpoints, ", "), err)
 	}
-	members := make([]status.Member, len(listed))
+	members := make([]Member, len(listed))
 	indexes := make([]uint64, len(listed))
 	var wg sync.WaitGroup
 	for i, m := range listed {
@@ -98,7 +63,7 @@ func (o *Observer) Observe(ctx context.Context) ([]status.Member, error) {
 // list returns the members as any of them knows them, quorum or not, and their
 // alarms.
 func list(ctx context.Context, client *clientv3.Client) ([]*pb.Member, map[uint64][]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, memberTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	listed, err := client.MemberList(ctx, clientv3.WithSerializable())
 	if err != nil {
@@ -117,8 +82,8 @@ func list(ctx context.Context, client *clientv3.Client) ([]*pb.Member, map[uint6
 
 // ask returns how one member is, with its applied index in Behind, and the index
 // that it knows to be committed.
-func (o *Observer) ask(ctx context.Context, client *clientv3.Client, m *pb.Member, alarms []string) (status.Member, uint64) {
-	out := status.Member{Name: m.Name, Learner: m.IsLearner, Alarms: alarms}
+func (o *Observer) ask(ctx context.Context, client *clientv3.Client, m *pb.Member, alarms []string) (Member, uint64) {
+	out := Member{Name: m.Name, Learner: m.IsLearner, Alarms: alarms}
 	if out.Name == "" {
 		out.Name = fmt.Sprintf("%x", m.ID)
 	}
@@ -127,7 +92,7 @@ func (o *Observer) ask(ctx context.Context, client *clientv3.Client, m *pb.Membe
 		return out, 0
 	}
 	out.Endpoint = m.ClientURLs[0]
-	ctx, cancel := context.WithTimeout(ctx, memberTimeout)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	s, err := client.Status(ctx, out.Endpoint)
 	if err != nil {
@@ -147,7 +112,7 @@ func (o *Observer) ask(ctx context.Context, client *clientv3.Client, m *pb.Membe
 // fsync returns within how many seconds 99 of 100 writes of a member's log
 // reached its disk, and for how many seconds that holds.
 func (o *Observer) fsync(ctx context.Context, endpoint string) (p99, window float64) {
-	config, err := o.access.tls()
+	config, err := o.config.TLS()
 	if err != nil {
 		return 0, 0
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package etcd
+package etcdclient
 
 import (
 	"math"
@@ -73,7 +73,7 @@ func TestScrape(t *testing.T) {
 }
 
 func TestHistoryIsTheLastFiveMinutesOfOneMember(t *testing.T) {
-	o := NewObserver(Access{})
+	o := NewObserver(Config{})
 	start := time.Unix(1000, 0)
 	at := func(minute int, started time.Time) sample {
 		return sample{at: start.Add(time.Duration(minute) * time.Minute), started: started}

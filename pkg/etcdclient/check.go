@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package etcdclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// Check wants one member to answer with the agreement of most others, within
+// MemberTimeout. It returns what is wrong, or nil.
+func (c Config) Check(ctx context.Context, endpoint string) *Problem {
+	ctx, cancel := context.WithTimeout(ctx, MemberTimeout)
+	defer cancel()
+	if err := c.check(ctx, endpoint); err != nil {
+		return c.Explain(endpoint, err)
+	}
+	return nil
+}
+
+func (c Config) check(ctx context.Context, endpoint string) error {
+	if err := c.Dial(ctx, endpoint); err != nil {
+		return err
+	}
+	client, err := c.Client(ctx, endpoint)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return CheckQuorum(ctx, client)
+}
+
+// errNoQuorum marks that a member answers, but not what it has to ask the others
+// for.
+var errNoQuorum = errors.New("no answer with the agreement of most members")
+
+// CheckQuorum reads through the leader, as the apiserver's own check does: a
+// member that cannot reach most others does not answer that. To be denied the
+// key is an answer too.
+func CheckQuorum(ctx context.Context, kv clientv3.KV) error {
+	_, err := kv.Get(ctx, "health", clientv3.WithCountOnly())
+	switch {
+	case err == nil, errors.Is(err, rpctypes.ErrPermissionDenied):
+		return nil
+	case ctx.Err() != nil, isNoLeader(err):
+		return fmt.Errorf("%w: %w", errNoQuorum, err)
+	}
+	return err
+}
+
+// isNoLeader reports whether a member says that it cannot reach most others.
+func isNoLeader(err error) bool {
+	for _, e := range []error{rpctypes.ErrNoLeader, rpctypes.ErrTimeout, rpctypes.ErrTimeoutDueToLeaderFail, rpctypes.ErrTimeoutDueToConnectionLost} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

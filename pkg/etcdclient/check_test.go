@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package etcdclient
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	"github.com/khw-controller/khw-controller/pkg/connerr"
+	"github.com/khw-controller/khw-controller/pkg/pki"
+)
+
+// kv is the part of a member that reads keys.
+type kv struct {
+	pb.UnimplementedKVServer
+	read func(context.Context) error
+}
+
+func (s kv) Range(ctx context.Context, _ *pb.RangeRequest) (*pb.RangeResponse, error) {
+	return &pb.RangeResponse{Header: &pb.ResponseHeader{}}, s.read(ctx)
+}
+
+// serve returns the address of a member that reads keys so; with a nil config it
+// has no TLS.
+func serve(t *testing.T, config *tls.Config, read func(context.Context) error) string {
+	t.Helper()
+	l := listen(t)
+	var options []grpc.ServerOption
+	if config != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(config)))
+	}
+	s := grpc.NewServer(options...)
+	pb.RegisterKVServer(s, kv{read: read})
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(s.Stop)
+	return l.Addr().String()
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func files(t *testing.T) pki.Files {
+	t.Helper()
+	f := pki.FilesIn(filepath.Join(t.TempDir(), "lab"))
+	if err := pki.Generate(f, pki.Spec{AdvertiseAddress: net.IPv4(192, 0, 2, 10), ServiceIP: net.IPv4(10, 32, 0, 1), ServerPort: 6443}); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// memberTLS is how a member with the lab's certificate in f verifies clients by
+// the CA in clients.
+func memberTLS(t *testing.T, f, clients pki.Files) *tls.Config {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pem, err := os.ReadFile(clients.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	return &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
+}
+
+func TestCheck(t *testing.T) {
+	own, others := files(t), files(t)
+	config := Config{CAFile: own.CA, CertFile: own.Cert, KeyFile: own.Key}
+	with := func(change func(*Config)) Config {
+		c := config
+		change(&c)
+		return c
+	}
+	ok := func(context.Context) error { return nil }
+	fails := func(err error) func(context.Context) error { return func(context.Context) error { return err } }
+	hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	trusting, strict := memberTLS(t, own, own), memberTLS(t, own, others)
+	closed := listen(t)
+	closed.Close()
+	for name, test := range map[string]struct {
+		config    Config
+		endpoint  string
+		reason    connerr.Reason
+		text, fix string
+	}{
+		"all well":          {config, "https://" + serve(t, trusting, ok), "", "", ""},
+		"without TLS":       {config, "http://" + serve(t, nil, ok), "", "", ""},
+		"the key is denied": {config, "https://" + serve(t, trusting, fails(rpctypes.ErrGRPCPermissionDenied)), "", "", ""},
+		"no leader":         {config, "https://" + serve(t, trusting, fails(rpctypes.ErrGRPCNoLeader)), connerr.NoAnswer, "does not answer within 3s; it may have no leader", "whether most members run"},
+		"no quorum":         {config, "https://" + serve(t, trusting, hangs), connerr.NoAnswer, "does not answer within 3s; it may have no leader", "whether most members run"},
+		"hung":              {config, "https://" + listen(t).Addr().String(), connerr.NoAnswer, "does not answer within 3s", "whether the machine and etcd there are up"},
+		"nobody":            {config, "https://" + closed.Addr().String(), connerr.Refused, "refuses the connection: nobody listens there", "systemctl start etcd"},
+		"no such host":      {config, "https://etcd.invalid:2379", connerr.NoSuchHost, "is not a name that can be resolved", "correct --etcd-servers"},
+		"no TLS there":      {config, "https://" + serve(t, nil, ok), connerr.NotTLS, "does not speak TLS", "correct --etcd-servers"},
+		"a stranger":        {config, "https://" + serve(t, strict, ok), connerr.ClientCertRefused, "refuses the client certificate (unknown certificate authority): " + own.Cert, "etcd-certfile"},
+		"nobody in particular": {with(func(c *Config) { c.CertFile, c.KeyFile = "", "" }), "https://" + serve(t, trusting, ok),
+			connerr.ClientCertRefused, "wants a client certificate", "etcd-certfile"},
+		"another CA": {with(func(c *Config) { c.CAFile = others.CA }), "https://" + serve(t, trusting, ok),
+			connerr.UnknownCA, "of another CA: it is signed by CN=Kubernetes,OU=CA,O=Kubernetes,L=Portland,ST=Oregon,C=US, not by that of " + others.CA, "etcd-cafile"},
+		"broken":     {config, "https://" + serve(t, trusting, fails(rpctypes.ErrGRPCCorrupt)), connerr.Other, "does not work: etcdserver: corrupt cluster", "journalctl -u etcd"},
+		"no CA file": {with(func(c *Config) { c.CAFile += ".gone" }), "https://" + closed.Addr().String(), connerr.File, "cannot be read: no such file", "etcd-cafile"},
+		"no CA":      {with(func(c *Config) { c.CAFile = own.EncryptionConfig }), "https://" + closed.Addr().String(), connerr.File, "holds no certificate", "etcd-cafile"},
+		"no key":     {with(func(c *Config) { c.KeyFile += ".gone" }), "https://" + closed.Addr().String(), connerr.File, "cannot be read: no such file", "etcd-keyfile"},
+		"not a pair": {with(func(c *Config) { c.KeyFile = others.Key }), "https://" + closed.Addr().String(), connerr.File, "does not match", "etcd-keyfile"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			timeout := 10 * time.Second
+			if test.reason == connerr.NoAnswer {
+				timeout = 500 * time.Millisecond
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
+			defer cancel()
+			p := test.config.Check(ctx, test.endpoint)
+			if test.reason == "" {
+				if p != nil {
+					t.Error(p)
+				}
+				return
+			}
+			if p == nil {
+				t.Fatal("nothing is wrong")
+			}
+			if p.Reason != test.reason || !strings.Contains(p.Text, test.text) || !strings.Contains(p.Fix, test.fix) {
+				t.Errorf("got %+v, want %s, %q with %q", *p, test.reason, test.text, test.fix)
+			}
+			if says := p.Error() + p.Fix; strings.Contains(says, "\n") || strings.Contains(says, "BEGIN") {
+				t.Errorf("%q is not one line, or shows a file", says)
+			}
+			if wanted := "no leader"; strings.Contains(p.Text, wanted) != strings.Contains(test.text, wanted) {
+				t.Errorf("%q, want %q", p.Text, test.text)
+			}
+			if p.Reason != connerr.File && p.Subject != test.endpoint {
+				t.Errorf("the subject is %s, want %s", p.Subject, test.endpoint)
+			}
+		})
+	}
+}
