@@ -4,6 +4,7 @@ package plan
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,11 @@ func planFor(t *testing.T, c config.Config) (*Plan, error) {
 	if c.AdvertiseAddress == "" {
 		c.AdvertiseAddress = "192.0.2.10"
 	}
-	return NewPlan(context.Background(), &c)
+	p, err := New(context.Background(), &c)
+	if err == nil {
+		t.Cleanup(p.Close)
+	}
+	return p, err
 }
 
 func TestPlanAppliesEverySettingOfTheLab(t *testing.T) {
@@ -34,18 +39,18 @@ func TestPlanAppliesEverySettingOfTheLab(t *testing.T) {
 			if f.Current == "" {
 				continue
 			}
-			if value := lab.Get(p.Settings[c], f.Current); value == "" {
+			if value := lab.Get(p.Flags[c], f.Current); value == "" {
 				t.Errorf("%s --%s is not set", c, f.Current)
 			}
 		}
 	}
-	if got := p.apiServer.SecureServing.BindPort; got != 6443 {
+	if got := p.APIServer.SecureServing.BindPort; got != 6443 {
 		t.Errorf("the apiserver's port is %d", got)
 	}
-	if got := p.controllerManager.SecureServing.BindPort; got != 10257 {
+	if got := p.ControllerManager.SecureServing.BindPort; got != 10257 {
 		t.Errorf("the controller-manager's port is %d", got)
 	}
-	if got := lab.Get(p.Settings[lab.APIServer], "etcd-servers"); got != "https://127.0.0.1:2379" {
+	if got := lab.Get(p.Flags[lab.APIServer], "etcd-servers"); got != "https://127.0.0.1:2379" {
 		t.Errorf("etcd is at %s", got)
 	}
 	if p.Etcd == nil || p.Etcd.Dir != filepath.Join(p.Config.Root, "var/lib/etcd") {
@@ -145,7 +150,7 @@ leaderElection:
 	if want := filepath.Join(root, "var/lib/kubernetes/kube-scheduler.kubeconfig"); p.Files.SchedulerKubeconfig != want {
 		t.Errorf("the kubeconfig is %s, want %s: the lab's paths are below the root", p.Files.SchedulerKubeconfig, want)
 	}
-	converted, err := os.ReadFile(p.scheduler.ConfigFile)
+	converted, err := os.ReadFile(p.Scheduler.ConfigFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,5 +158,66 @@ leaderElection:
 		if !strings.Contains(string(converted), text) {
 			t.Errorf("the converted file lacks %q:\n%s", text, converted)
 		}
+	}
+}
+
+// TestSettingsAreThoseOfTheFlags changes every flag behind the typed settings and
+// finds each where it belongs.
+func TestSettingsAreThoseOfTheFlags(t *testing.T) {
+	p, err := planFor(t, config.Config{
+		EtcdServers: []string{"https://10.240.0.10:2379", "https://10.240.0.11:2379"},
+		Args: map[lab.Component][]lab.Override{
+			lab.APIServer: args("client-ca-file=/a/client-ca", "etcd-cafile=/a/etcd-ca", "kubelet-certificate-authority=/a/kubelet-ca",
+				"tls-cert-file=/a/cert", "tls-private-key-file=/a/key", "kubelet-client-certificate=/a/kubelet-cert", "kubelet-client-key=/a/kubelet-key",
+				"etcd-certfile=/a/etcd-cert", "etcd-keyfile=/a/etcd-key", "service-account-key-file=/a/sa-1", "service-account-key-file=/a/sa-2",
+				"service-account-signing-key-file=/a/sa-key", "encryption-provider-config=/a/encryption", "audit-log-path=/a/audit.log",
+				"service-cluster-ip-range=10.96.0.0/16", "secure-port=7443", "etcd-prefix=/k8s"),
+			lab.ControllerManager: args("root-ca-file=/a/root-ca", "cluster-signing-cert-file=/a/sign-cert", "cluster-signing-key-file=/a/sign-key",
+				"service-account-private-key-file=/a/kcm-key", "kubeconfig=/a/kcm-config", "service-cluster-ip-range=10.97.0.0/16"),
+			lab.Scheduler: args("kubeconfig=/a/scheduler-config"),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, got := range map[string]string{
+		"/a/client-ca (--kube-apiserver-arg client-ca-file)":                          p.ClientCA.String(),
+		"/a/etcd-ca (--kube-apiserver-arg etcd-cafile)":                               p.EtcdCA.String(),
+		"/a/kubelet-ca (--kube-apiserver-arg kubelet-certificate-authority)":          p.KubeletCA.String(),
+		"/a/root-ca (--kube-controller-manager-arg root-ca-file)":                     p.RootCA.String(),
+		"/a/sign-cert (--kube-controller-manager-arg cluster-signing-cert-file)":      p.Signing.Cert.String(),
+		"/a/sign-key (--kube-controller-manager-arg cluster-signing-key-file)":        p.Signing.Key.String(),
+		"/a/cert (--kube-apiserver-arg tls-cert-file)":                                p.Serving.Cert.String(),
+		"/a/key (--kube-apiserver-arg tls-private-key-file)":                          p.Serving.Key.String(),
+		"/a/kubelet-cert (--kube-apiserver-arg kubelet-client-certificate)":           p.KubeletClient.Cert.String(),
+		"/a/kubelet-key (--kube-apiserver-arg kubelet-client-key)":                    p.KubeletClient.Key.String(),
+		"/a/etcd-cert (--kube-apiserver-arg etcd-certfile)":                           p.EtcdClient.Cert.String(),
+		"/a/etcd-key (--kube-apiserver-arg etcd-keyfile)":                             p.EtcdClient.Key.String(),
+		"/a/sa-1 (--kube-apiserver-arg service-account-key-file)":                     p.ServiceAccountKeys[0].String(),
+		"/a/sa-2 (--kube-apiserver-arg service-account-key-file)":                     p.ServiceAccountKeys[1].String(),
+		"/a/sa-key (--kube-apiserver-arg service-account-signing-key-file)":           p.TokenSigningKey.String(),
+		"/a/kcm-key (--kube-controller-manager-arg service-account-private-key-file)": p.ControllerTokenKey.String(),
+		"/a/encryption (--kube-apiserver-arg encryption-provider-config)":             p.EncryptionConfig.String(),
+		"/a/audit.log (--kube-apiserver-arg audit-log-path)":                          p.AuditLog.String(),
+		"/a/kcm-config (--kube-controller-manager-arg kubeconfig)":                    p.Kubeconfigs[0].String(),
+		"/a/scheduler-config (--kube-scheduler-arg kubeconfig)":                       p.Kubeconfigs[1].String(),
+		"{--kube-apiserver-arg service-cluster-ip-range 10.96.0.0/16}":                fmt.Sprint(p.ServiceRanges[0]),
+		"{--kube-controller-manager-arg service-cluster-ip-range 10.97.0.0/16}":       fmt.Sprint(p.ServiceRanges[1]),
+		"192.0.2.10 7443 /k8s": fmt.Sprintf("%s %d %s", p.AdvertiseAddress, p.Port, p.EtcdPrefix),
+		"{[https://10.240.0.10:2379 https://10.240.0.11:2379] /a/etcd-ca /a/etcd-cert /a/etcd-key}": fmt.Sprintf("{%v %s %s %s}", p.EtcdAccess.Endpoints, p.EtcdAccess.CAFile, p.EtcdAccess.CertFile, p.EtcdAccess.KeyFile),
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestTheAuditLogOfStandardOutputIsNoFile(t *testing.T) {
+	p, err := planFor(t, config.Config{Args: map[lab.Component][]lab.Override{lab.APIServer: args("audit-log-path=-")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.AuditLog.Path != "" || len(p.Dirs()) != 2 {
+		t.Errorf("the audit log is %q, and %v are written to", p.AuditLog, p.Dirs())
 	}
 }

@@ -41,7 +41,7 @@ func TestProcessWide(t *testing.T) {
 			config: config.Config{Verbosity: "4"}, flag: "v",
 			want: map[lab.Component]string{lab.APIServer: "4", lab.ControllerManager: "4", lab.Scheduler: "4"},
 		},
-		"one component's wish holds for all": {
+		"one component's request holds for all": {
 			config: config.Config{Args: byComponent{lab.Scheduler: args("v=5")}}, flag: "v",
 			want: map[lab.Component]string{lab.APIServer: "5", lab.ControllerManager: "5", lab.Scheduler: "5"},
 		},
@@ -49,11 +49,11 @@ func TestProcessWide(t *testing.T) {
 			config: config.Config{Args: byComponent{lab.Scheduler: args("v=5", "v=3")}}, flag: "v",
 			want: map[lab.Component]string{lab.APIServer: "3", lab.Scheduler: "3"},
 		},
-		"two wishes": {
+		"two requests": {
 			config: config.Config{Args: byComponent{lab.Scheduler: args("v=5"), lab.APIServer: args("v=3")}},
 			err:    "--kube-apiserver-arg v=3 and --kube-scheduler-arg v=5 disagree",
 		},
-		"own key and a component's wish": {
+		"own key and a component's request": {
 			config: config.Config{LoggingFormat: "json", Args: byComponent{lab.APIServer: args("logging-format=text")}},
 			err:    "--logging-format=json and --kube-apiserver-arg logging-format=text disagree",
 		},

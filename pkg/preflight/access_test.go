@@ -65,40 +65,40 @@ func TestAccessNamesTheFilesAndOneCommand(t *testing.T) {
 		}
 	}
 	tests := map[string]struct {
-		spoil func(in *Input, f pki.Files)
+		spoil func(in *input, f pki.Files)
 		want  func(f pki.Files) string
 	}{
 		"nothing": {
-			func(in *Input, _ pki.Files) { chmod(0o777, in.Dirs[0].Path) },
+			func(in *input, _ pki.Files) { chmod(0o777, filepath.Dir(in.Files.CA)) },
 			func(pki.Files) string { return "" },
 		},
 		"keys of root's": {
-			func(in *Input, f pki.Files) { chmod(0o777, in.Dirs[0].Path); chmod(0, f.CAKey, f.Key) },
+			func(in *input, f pki.Files) { chmod(0o777, filepath.Dir(in.Files.CA)); chmod(0, f.CAKey, f.Key) },
 			func(f pki.Files) string {
 				return f.CAKey + ", " + f.Key + ": not open to the user " + me + ", who has to read and write there; " +
 					"give them to this user: chown -R " + me + ": " + f.CAKey + " " + f.Key
 			},
 		},
 		"a directory of root's with keys of root's": {
-			func(in *Input, f pki.Files) { chmod(0, f.CAKey, f.Key); chmod(0o555, in.Dirs[0].Path) },
+			func(in *input, f pki.Files) { chmod(0, f.CAKey, f.Key); chmod(0o555, filepath.Dir(in.Files.CA)) },
 			func(f pki.Files) string {
 				dir := filepath.Dir(f.CA)
 				return dir + ": not open to the user " + me + ", who has to read and write there; give them to this user: chown -R " + me + ": " + dir
 			},
 		},
 		"an audit log among others' logs": {
-			func(in *Input, _ pki.Files) {
-				chmod(0o777, in.Dirs[0].Path)
-				in.Dirs = append(in.Dirs, Dir{Path: "/proc/sys", Flag: "--kube-apiserver-arg audit-log-path"})
+			func(in *input, _ pki.Files) {
+				chmod(0o777, filepath.Dir(in.Files.CA))
+				in.AuditLog.Path = "/proc/sys/audit.log"
 			},
 			func(pki.Files) string {
 				return "/proc/sys: cannot be written to by the user " + me + "; point --kube-apiserver-arg audit-log-path to a directory that this user may write to"
 			},
 		},
 		"a directory that cannot be made": {
-			func(in *Input, _ pki.Files) {
-				chmod(0o777, in.Dirs[0].Path)
-				in.Dirs = append(in.Dirs, Dir{Path: "/proc/sys/etcd"})
+			func(in *input, _ pki.Files) {
+				chmod(0o777, filepath.Dir(in.Files.CA))
+				in.Etcd.Dir = "/proc/sys/etcd"
 			},
 			func(pki.Files) string {
 				return "/proc/sys/etcd: cannot be made by the user " + me + "; make it: install -d -m 0700 -o " + me + " /proc/sys/etcd"
@@ -110,7 +110,11 @@ func TestAccessNamesTheFilesAndOneCommand(t *testing.T) {
 			in, f := sound(t)
 			dir := filepath.Dir(f.CA)
 			open(t, dir)
-			in.Dirs = []Dir{{Path: dir}}
+			in.Etcd.Dir, in.AuditLog.Path = t.TempDir(), filepath.Join(t.TempDir(), "audit.log")
+			for _, d := range []string{in.Etcd.Dir, filepath.Dir(in.AuditLog.Path)} {
+				open(t, d)
+				chmod(0o777, d)
+			}
 			chmod(0o644, f.Required()...)
 			test.spoil(&in, f)
 			defer chmod(0o755, dir)
@@ -127,16 +131,19 @@ func TestAccessNamesTheFilesAndOneCommand(t *testing.T) {
 	}
 }
 
-func TestWhatIsDeniedIsNotJudgedTwice(t *testing.T) {
+func TestWhatIsDeniedIsNotEvaluatedTwice(t *testing.T) {
 	in, f := sound(t)
 	dir := filepath.Dir(f.CA)
 	open(t, dir)
-	in.Dirs = []Dir{{Path: dir}}
+	in.Etcd.Dir, in.AuditLog.Path = dir, filepath.Join(dir, "audit.log")
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Chmod(f.CAKey, 0); err != nil {
 		t.Fatal(err)
 	}
 	asNobody(t, func() {
-		if found := Run(t.Context(), in); len(found) != 1 {
+		if found := in.check(t.Context()); len(found) != 1 {
 			t.Errorf("%d findings, want 1: %v", len(found), found)
 		}
 	})

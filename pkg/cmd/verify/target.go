@@ -17,15 +17,17 @@ func target(p *plan.Plan, kubeconfig, address string) (verify.Target, error) {
 	t := verify.Target{
 		Kubeconfig: kubeconfig,
 		CA:         p.ClientCA.Path,
-		Ports: map[string]int{
-			verify.ControllerManager: p.ControllerManager.SecureServing.BindPort,
-			verify.Scheduler:         p.Scheduler.SecureServing.BindPort,
+		MovedPorts: map[string]string{
+			"controller-manager": strconv.Itoa(p.ControllerManager.SecureServing.BindPort),
+			"scheduler":          strconv.Itoa(p.Scheduler.SecureServing.BindPort),
 		},
 		KubeletClientCertificate: p.KubeletClient.Cert.Path,
-		Etcd:                     p.EtcdAccess,
-		EtcdPrefix:               p.EtcdPrefix,
-		EncryptionConfig:         p.EncryptionConfig.Path,
-		HealthAddress:            p.HealthAddress(),
+		Etcd: verify.Etcd{
+			Servers: p.EtcdAccess.Endpoints, CA: p.EtcdAccess.CAFile, Cert: p.EtcdAccess.CertFile, Key: p.EtcdAccess.KeyFile,
+			Prefix: p.EtcdPrefix,
+		},
+		EncryptionConfig: p.EncryptionConfig.Path,
+		HealthAddress:    p.HealthAddress(),
 	}
 	if t.Kubeconfig == "" {
 		t.Kubeconfig = p.Files.AdminKubeconfig
