@@ -12,8 +12,8 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
-// tenure is a lease that was won.
-type tenure struct {
+// leadership is a lease that was won.
+type leadership struct {
 	// leading ends when the lease is lost.
 	leading context.Context
 	// resign releases the lease, if it is still held, and waits for that.
@@ -21,22 +21,22 @@ type tenure struct {
 	resign func()
 }
 
-// standBy contends for the lease until it is won. It returns nil when ctx ends
+// standBy campaigns for the lease until it is won. It returns nil when ctx ends
 // first, or when the term cannot be led any more.
-func (r *runner) standBy(ctx context.Context, fence *Fence, report supervisor.Report) (*tenure, error) {
+func (r *runner) standBy(ctx context.Context, fence *Fence, report supervisor.Report) (*leadership, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	released := make(chan struct{}, 1)
 	watching := false
 	for {
-		c, err := r.contend(fence)
+		c, err := r.campaign(fence)
 		if err != nil {
 			return nil, err
 		}
 		for again := false; !again; {
 			select {
 			case leading := <-c.won:
-				return &tenure{leading: leading, resign: c.resign}, nil
+				return &leadership{leading: leading, resign: c.resign}, nil
 			case id := <-c.leader:
 				report(supervisor.Standby, id+" leads")
 				if !watching {
@@ -58,17 +58,17 @@ func (r *runner) standBy(ctx context.Context, fence *Fence, report supervisor.Re
 	}
 }
 
-// contest is one elector at work.
-type contest struct {
+// campaign is one elector at work.
+type campaign struct {
 	won    chan context.Context // gets the context of the leadership
 	leader chan string          // gets each other leader that is seen
-	resign func()               // as in tenure
+	resign func()               // as in leadership
 }
 
-func (r *runner) contend(fence *Fence) (*contest, error) {
-	held, cancel := context.WithCancel(context.Background())
+func (r *runner) campaign(fence *Fence) (*campaign, error) {
+	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan struct{})
-	c := &contest{
+	c := &campaign{
 		won:    make(chan context.Context, 1),
 		leader: make(chan string, 1),
 		resign: func() { cancel(); <-stopped },
@@ -95,7 +95,7 @@ func (r *runner) contend(fence *Fence) (*contest, error) {
 	}
 	go func() {
 		defer close(stopped)
-		elector.Run(held)
+		elector.Run(ctx)
 	}()
 	return c, nil
 }

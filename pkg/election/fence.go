@@ -53,10 +53,10 @@ func (f *Fence) Close() {
 	f.close()
 }
 
-// Closed says whether Close was called.
+// Closed reports whether Close was called.
 func (f *Fence) Closed() bool { return f.closing.Err() != nil }
 
-// Open says whether a write may be sent now.
+// Open reports whether a write may be sent now.
 func (f *Fence) Open() bool { return f.remaining() > 0 }
 
 func (f *Fence) remaining() time.Duration {

@@ -59,13 +59,13 @@ func (l *fencingLock) Update(ctx context.Context, record resourcelock.LeaderElec
 	err := l.Interface.Update(ctx, record)
 	if err == nil {
 		l.fence.Renewed(asked)
-		l.tookOver()
+		l.observeHandover()
 	}
 	return err
 }
 
-// tookOver measures how long nobody led, where another one did before.
-func (l *fencingLock) tookOver() {
+// observeHandover measures how long nobody led, where another one did before.
+func (l *fencingLock) observeHandover() {
 	if l.renewed.IsZero() {
 		return
 	}

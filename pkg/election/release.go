@@ -23,7 +23,7 @@ func watchRelease(ctx context.Context, client kubernetes.Interface, namespace, n
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) {
 			o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
 		}))
-	tell := func(obj any) {
+	notify := func(obj any) {
 		lease, ok := obj.(*coordinationv1.Lease)
 		if !ok || lease.Name != name || (lease.Spec.HolderIdentity != nil && *lease.Spec.HolderIdentity != "") {
 			return
@@ -35,8 +35,8 @@ func watchRelease(ctx context.Context, client kubernetes.Interface, namespace, n
 	}
 	// The only error is that of a stopped informer, and this one is new.
 	_, _ = factory.Coordination().V1().Leases().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    tell,
-		UpdateFunc: func(_, obj any) { tell(obj) },
+		AddFunc:    notify,
+		UpdateFunc: func(_, obj any) { notify(obj) },
 	})
 	factory.Start(ctx.Done())
 	<-ctx.Done()

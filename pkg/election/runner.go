@@ -66,18 +66,22 @@ func NewRunner(config Config, candidate Candidate) (supervisor.Runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("naming this replica for its leases: %w", err)
 	}
-	return &runner{Config: config, candidate: candidate, identity: host + "_" + string(uuid.NewUUID())}, nil
+	return &runner{
+		Config:      config,
+		candidate:   candidate,
+		identity:    host + "_" + string(uuid.NewUUID()),
+		stopTimeout: supervisor.StopTimeout,
+	}, nil
 }
 
 type runner struct {
 	Config
 	candidate Candidate
 	identity  string
+	// stopTimeout is how long a term may take to stop once its lease is lost.
+	// Its Fence is shut all that time.
+	stopTimeout time.Duration
 }
-
-// abandonAfter is how long a component may take to stop once its lease is lost.
-// Its Fence is shut all that time.
-const abandonAfter = supervisor.StopTimeout
 
 // forever is 146 years: the longest duration that can be added to a time.
 const forever = time.Duration(1 << 62)
@@ -125,14 +129,17 @@ func (r *runner) term(ctx context.Context, report supervisor.Report) error {
 		fence.Close()
 		stop(errLeaseLost)
 	})
-	err = lead(leadCtx, term)
+	err = supervisor.GuardWithin(leadCtx, r.stopTimeout, term.Lead)
 	fence.Close()
+	lost := errors.Is(context.Cause(leadCtx), errLeaseLost)
 	switch {
+	case errors.Is(err, supervisor.ErrAbandoned) && lost:
+		return fmt.Errorf("%w; %w", errLeaseLost, err)
+	case errors.Is(err, supervisor.ErrAbandoned):
+		return err
 	case ctx.Err() != nil:
 		return nil
-	case errors.Is(err, errAbandoned):
-		return err
-	case errors.Is(context.Cause(leadCtx), errLeaseLost):
+	case lost:
 		klog.InfoS("Leader lease lost; the component has stopped and stands by again", "lease", r.ResourceName)
 		report(supervisor.Starting, errLeaseLost.Error())
 		return nil
@@ -148,25 +155,6 @@ func (r *runner) term(ctx context.Context, report supervisor.Report) error {
 // it.
 func (r *runner) validity() time.Duration {
 	return min(r.RenewDeadline.Duration+r.RetryPeriod.Duration, (r.RenewDeadline.Duration+r.LeaseDuration.Duration)/2)
-}
-
-var errAbandoned = fmt.Errorf("it did not stop within %s after its lease was lost and was abandoned", abandonAfter)
-
-// lead runs term, and gives it up when it does not stop in time.
-func lead(ctx context.Context, term Term) error {
-	result := make(chan error, 1)
-	go func() { result <- supervisor.Guard(func() error { return term.Lead(ctx) }) }()
-	select {
-	case err := <-result:
-		return err
-	case <-ctx.Done():
-	}
-	select {
-	case err := <-result:
-		return err
-	case <-time.After(abandonAfter):
-		return errAbandoned
-	}
 }
 
 // RunAlone leads without any election: for --leader-elect=false, where the user

@@ -25,23 +25,27 @@ import (
 // actor is a Candidate and its own Term.
 type actor struct {
 	acting   atomic.Int32
+	acted    atomic.Bool
 	prepared atomic.Int32
 	closed   atomic.Int32
 	fail     chan error
 	states   chan supervisor.State
+	fences   chan *Fence
 }
 
 func newActor() *actor {
-	return &actor{fail: make(chan error, 1), states: make(chan supervisor.State, 100)}
+	return &actor{fail: make(chan error, 1), states: make(chan supervisor.State, 100), fences: make(chan *Fence, 10)}
 }
 
-func (a *actor) Prepare(context.Context, *Fence) (Term, error) {
+func (a *actor) Prepare(_ context.Context, fence *Fence) (Term, error) {
 	a.prepared.Add(1)
+	a.fences <- fence
 	return a, nil
 }
 
 func (a *actor) Lead(ctx context.Context) error {
 	a.acting.Add(1)
+	a.acted.Store(true)
 	defer a.acting.Add(-1)
 	select {
 	case <-ctx.Done():
@@ -140,12 +144,7 @@ func TestOrderlyStopReleasesTheLeaseAndTheStandbyLeads(t *testing.T) {
 
 func TestLostLeaseStopsTheTermAndStandsByAgain(t *testing.T) {
 	client := fake.NewClientset()
-	a := newActor()
-	stop := begin(t, client, a)
-	a.await(t, supervisor.Leading)
-	l := lease(t, client)
 	thief := "thief"
-	now := metav1.NowMicro()
 	// The fake client keeps no resource versions: refuse what they would refuse.
 	var stolen atomic.Bool
 	client.PrependReactor("update", "leases", func(action clienttesting.Action) (bool, runtime.Object, error) {
@@ -155,6 +154,11 @@ func TestLostLeaseStopsTheTermAndStandsByAgain(t *testing.T) {
 		}
 		return true, nil, apierrors.NewConflict(coordinationv1.Resource("leases"), "kube-scheduler", errors.New("changed"))
 	})
+	a := newActor()
+	stop := begin(t, client, a)
+	a.await(t, supervisor.Leading)
+	l := lease(t, client)
+	now := metav1.NowMicro()
 	stolen.Store(true)
 	l.Spec.HolderIdentity, l.Spec.RenewTime = &thief, &now
 	if _, err := client.CoordinationV1().Leases("kube-system").Update(context.Background(), l, metav1.UpdateOptions{}); err != nil {
@@ -191,6 +195,123 @@ func TestFailureOfTheComponentReleasesTheLeaseAndIsReturned(t *testing.T) {
 	}
 	if holder := lease(t, client).Spec.HolderIdentity; holder != nil && *holder != "" {
 		t.Errorf("still held by %s", *holder)
+	}
+}
+
+// hanging is an actor that does not stop acting.
+type hanging struct {
+	*actor
+	letGo chan struct{}
+}
+
+func (h hanging) Prepare(context.Context, *Fence) (Term, error) { return h, nil }
+
+func (h hanging) Lead(context.Context) error { <-h.letGo; return nil }
+
+func TestATermThatHangsIsAbandoned(t *testing.T) {
+	tests := map[string]struct {
+		end  func(down *atomic.Bool, stop func())
+		want string
+	}{
+		"after an orderly stop": {
+			func(_ *atomic.Bool, stop func()) { stop() },
+			"it did not stop within 10ms and was abandoned",
+		},
+		"after its lease was lost": {
+			func(down *atomic.Bool, _ func()) { down.Store(true) },
+			"the leader lease was lost; it did not stop within 10ms and was abandoned",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var down atomic.Bool
+			client := fake.NewClientset()
+			client.PrependReactor("update", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+				return down.Load(), nil, errors.New("connection refused")
+			})
+			h := hanging{actor: newActor(), letGo: make(chan struct{})}
+			defer close(h.letGo)
+			r, err := NewRunner(Config{LeaderElectionConfiguration: settings(), Client: client}, h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.(*runner).stopTimeout = 10 * time.Millisecond
+			ctx, stop := context.WithCancel(t.Context())
+			result := make(chan error, 1)
+			go func() { result <- r.Run(ctx, h.report) }()
+			h.await(t, supervisor.Leading)
+			test.end(&down, stop)
+			if err := <-result; !errors.Is(err, supervisor.ErrAbandoned) || err.Error() != test.want {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+			if h.closed.Load() != 1 {
+				t.Errorf("closed %d times", h.closed.Load())
+			}
+		})
+	}
+}
+
+func TestAStandbyThatIsStoppedClosesItsTerm(t *testing.T) {
+	client := fake.NewClientset()
+	leader, standby := newActor(), newActor()
+	stopLeader := begin(t, client, leader)
+	leader.await(t, supervisor.Leading)
+	stopStandby := begin(t, client, standby)
+	standby.await(t, supervisor.Standby)
+	holder := *lease(t, client).Spec.HolderIdentity
+	if err := stopStandby(); err != nil {
+		t.Fatal(err)
+	}
+	if standby.prepared.Load() != 1 || standby.closed.Load() != 1 || standby.acted.Load() {
+		t.Errorf("prepared %d times, closed %d times, acted: %v", standby.prepared.Load(), standby.closed.Load(), standby.acted.Load())
+	}
+	if got := *lease(t, client).Spec.HolderIdentity; got != holder {
+		t.Errorf("it took the lease of %s along: %q", holder, got)
+	}
+	if err := stopLeader(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unprepared is a Candidate that cannot be prepared.
+type unprepared struct{}
+
+func (unprepared) Prepare(context.Context, *Fence) (Term, error) {
+	return nil, errors.New("no kubeconfig")
+}
+
+func TestAFailedPreparationIsReturned(t *testing.T) {
+	r, err := NewRunner(Config{LeaderElectionConfiguration: settings(), Client: fake.NewClientset()}, unprepared{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := func(s supervisor.State, _ string) { t.Errorf("it reported %s", s) }
+	for name, run := range map[string]func() error{
+		"in an election": func() error { return r.Run(t.Context(), none) },
+		"alone":          func() error { return RunAlone(t.Context(), unprepared{}, none) },
+	} {
+		if err := run(); err == nil || err.Error() != "preparing: no kubeconfig" {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func TestAloneItLeadsWithoutALease(t *testing.T) {
+	a := newActor()
+	ctx, stop := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() { result <- RunAlone(ctx, a, a.report) }()
+	a.await(t, supervisor.Leading)
+	fence := <-a.fences
+	if !fence.Open() {
+		t.Error("it may not write")
+	}
+	stop()
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+	if a.closed.Load() != 1 || fence.Open() {
+		t.Errorf("closed %d times; may it still write? %v", a.closed.Load(), fence.Open())
 	}
 }
 

@@ -12,7 +12,7 @@ type Component struct {
 	// and that stay until this one has stopped.
 	Needs []string
 	// Outlives names components that this one does without but is stopped
-	// after, so that it can tell of their stop. A component that outlives
+	// after, so that it can still tell about their stop. A component that outlives
 	// others needs none.
 	Outlives []string
 	// Critical components take the whole control plane down when they end on

@@ -7,52 +7,66 @@ import (
 	"time"
 )
 
-const (
-	readyInterval  = 50 * time.Millisecond // while starting
-	healthInterval = 5 * time.Second       // once up
-	probeTimeout   = 3 * time.Second
-)
-
-// probe asks the optional interfaces of c's Runner: ready until it is, healthy
-// from then on.
+// probe asks the optional interfaces of c's Runner until ctx ends: ready
+// whenever it has been started, healthy from then on.
 func (s *Supervisor) probe(ctx context.Context, c Component) {
-	if r, ok := as[Readier](c.Runner); ok {
-		for ask(ctx, r.Ready) != nil {
-			if !pause(ctx, readyInterval) {
-				return
-			}
-		}
-		s.board.set(c.Name, Running, "")
-	}
-	h, ok := as[HealthChecker](c.Runner)
-	if !ok {
+	readier, _ := as[Readier](c.Runner)
+	checker, _ := as[HealthChecker](c.Runner)
+	if readier == nil && checker == nil {
 		return
 	}
-	for pause(ctx, healthInterval) {
-		err := ask(ctx, h.Healthy)
-		if ctx.Err() != nil {
+	starting := s.tracker.starting(c.Name)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-starting:
+			if readier != nil {
+				s.awaitReady(ctx, c.Name, readier)
+			}
+		case <-time.After(s.timings.healthInterval):
+			if checker != nil {
+				s.checkHealth(ctx, c.Name, checker)
+			}
+		}
+	}
+}
+
+// awaitReady asks until the answer is yes, or the component is not starting any
+// more.
+func (s *Supervisor) awaitReady(ctx context.Context, component string, r Readier) {
+	for s.tracker.state(component) == Starting {
+		if s.ask(ctx, r.Ready) == nil {
+			s.tracker.change(component, func(st *Status) {
+				if st.State == Starting {
+					st.State, st.Detail = Running, ""
+				}
+			})
 			return
 		}
-		s.board.change(c.Name, func(st *Status) {
-			st.Unhealthy = ""
-			if err != nil && st.State.Up() {
-				st.Unhealthy = err.Error()
-			}
-		})
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(s.timings.readyInterval):
+		}
 	}
 }
 
-func ask(ctx context.Context, question func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+func (s *Supervisor) checkHealth(ctx context.Context, component string, h HealthChecker) {
+	err := s.ask(ctx, h.Healthy)
+	if ctx.Err() != nil {
+		return
+	}
+	s.tracker.change(component, func(st *Status) {
+		st.Unhealthy = ""
+		if err != nil && st.State.Up() {
+			st.Unhealthy = err.Error()
+		}
+	})
+}
+
+func (s *Supervisor) ask(ctx context.Context, question func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timings.probe)
 	defer cancel()
 	return question(ctx)
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }

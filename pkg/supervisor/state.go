@@ -20,12 +20,12 @@ const (
 	Failed     State = "failed"     // ended on its own, for good
 )
 
-// Up says whether others can rely on a component in this state.
+// Up reports whether others can rely on a component in this state.
 func (s State) Up() bool {
 	return s == Running || s == Standby || s == Leading
 }
 
-// Ended says whether a component in this state will not run again.
+// Ended reports whether a component in this state will not run again.
 func (s State) Ended() bool {
 	return s == Stopped || s == Failed
 }

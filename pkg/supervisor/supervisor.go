@@ -4,29 +4,42 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"runtime/pprof"
 	"slices"
 	"sync"
 	"time"
+
+	"k8s.io/klog/v2"
 )
 
-// Label is the profiling label that every goroutine of a component carries,
-// with the component's name as its value. Goroutines inherit it, so a profile
-// and a panic can be traced to their component.
-const Label = "component"
-
-// StopTimeout is how long one component may take to stop before it is given
-// up and those it needs are stopped without it.
+// StopTimeout is how long one component may take to stop before it is
+// abandoned and those it needs are stopped without it.
 const StopTimeout = 20 * time.Second
+
+// timings are what the supervisor waits for, and how long.
+type timings struct {
+	stop           time.Duration // for one component to stop
+	delivery       time.Duration // for the subscribers to take the last events
+	probe          time.Duration // for one answer
+	readyInterval  time.Duration // between questions while a component starts
+	healthInterval time.Duration // between questions once it is up
+}
+
+var defaultTimings = timings{
+	stop:           StopTimeout,
+	delivery:       3 * time.Second,
+	probe:          3 * time.Second,
+	readyInterval:  50 * time.Millisecond,
+	healthInterval: 5 * time.Second,
+}
 
 // Supervisor starts, watches and stops components. Make one with [New]; Run
 // may be called once.
 type Supervisor struct {
-	components []Component
-	board      *board
-	faults     map[string]*faultLine
+	components  []Component
+	restartable map[string]*restarting
+	tracker     *tracker
+	timings     timings
 
 	stop     chan struct{} // closed when everything is to stop
 	stopOnce sync.Once
@@ -38,10 +51,11 @@ type Supervisor struct {
 // given in an order in which each comes after all that it needs or outlives.
 func New(components ...Component) (*Supervisor, error) {
 	s := &Supervisor{
-		components: components,
-		faults:     map[string]*faultLine{},
-		stop:       make(chan struct{}),
-		done:       map[string]chan struct{}{},
+		components:  components,
+		restartable: map[string]*restarting{},
+		timings:     defaultTimings,
+		stop:        make(chan struct{}),
+		done:        map[string]chan struct{}{},
 	}
 	for _, c := range components {
 		for _, other := range slices.Concat(c.Needs, c.Outlives) {
@@ -56,26 +70,33 @@ func New(components ...Component) (*Supervisor, error) {
 			return nil, fmt.Errorf("component %s is given twice", c.Name)
 		}
 		s.done[c.Name] = make(chan struct{})
-		s.faults[c.Name] = &faultLine{}
+		if r, ok := as[*restarting](c.Runner); ok {
+			s.restartable[c.Name] = r
+		}
 	}
-	s.board = newBoard(components)
+	s.tracker = newTracker(components)
 	return s, nil
 }
 
-// Subscribe has fn called for every event, in order and one at a time. fn must
-// return quickly and must not call the Supervisor.
-func (s *Supervisor) Subscribe(fn func(Event)) { s.board.subscribe(fn) }
+// Subscribe has fn called for every event from now on, in order and one at a
+// time, on a goroutine of its own that ends with Run. No component waits for fn;
+// Run waits a few seconds for it to take the last events.
+func (s *Supervisor) Subscribe(fn func(Event)) { s.tracker.subscribe(fn) }
 
 // Statuses returns the status of every component, in the order given to New.
-func (s *Supervisor) Statuses() []Status { return s.board.list() }
+func (s *Supervisor) Statuses() []Status { return s.tracker.list() }
 
 // Fault ends the current run of a component with the given reason, as if it
 // had failed by itself: for failures that only show outside its Runner, such
-// as a panic on one of its goroutines. It returns false when no run of such a
-// component is under way.
+// as a panic on one of its goroutines. Between two runs there is nothing left to
+// end. It reports whether the failure ends there: false for a component that
+// cannot be run again (see [WithRestart]) or is not known.
 func (s *Supervisor) Fault(component string, reason error) bool {
-	f, ok := s.faults[component]
-	return ok && f.fail(reason)
+	r, ok := s.restartable[component]
+	if ok {
+		r.fault(reason)
+	}
+	return ok
 }
 
 // Run runs all components until ctx ends or a critical one fails, stops them
@@ -92,10 +113,19 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	wg.Wait()
 	s.initiateStop(nil)
+	s.deliverLastEvents()
 	return s.cause
 }
 
-// Stopping says whether a stop has begun.
+func (s *Supervisor) deliverLastEvents() {
+	ctx, cancel := context.WithTimeout(context.Background(), s.timings.delivery)
+	defer cancel()
+	if err := s.tracker.close(ctx); err != nil {
+		klog.ErrorS(err, "A subscriber did not take the last events of the components in time")
+	}
+}
+
+// Stopping reports whether a stop has begun.
 func (s *Supervisor) Stopping() bool {
 	select {
 	case <-s.stop:
@@ -110,90 +140,4 @@ func (s *Supervisor) initiateStop(cause error) {
 		s.cause = cause
 		close(s.stop)
 	})
-}
-
-// supervise sees one component through its life.
-func (s *Supervisor) supervise(c Component) {
-	if !s.awaitNeeds(c) {
-		s.board.set(c.Name, Stopped, "was not started")
-		return
-	}
-	// Not a child of Run's context: a component must outlive those that need it.
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	ctx = withFaultLine(ctx, s.faults[c.Name])
-	go s.cancelInTurn(c, cancel)
-
-	s.board.set(c.Name, Starting, "")
-	err := s.run(ctx, c)
-	switch {
-	case ctx.Err() != nil && err == nil:
-		s.board.set(c.Name, Stopped, "")
-		return
-	case err == nil:
-		err = errors.New("ended by itself")
-	}
-	s.board.change(c.Name, func(st *Status) {
-		st.State, st.Detail, st.LastFailure = Failed, err.Error(), err.Error()
-	})
-	if c.Critical && ctx.Err() == nil {
-		s.initiateStop(fmt.Errorf("%s: %w", c.Name, err))
-	}
-}
-
-func (s *Supervisor) awaitNeeds(c Component) bool {
-	for _, need := range c.Needs {
-		s.board.set(c.Name, Waiting, "for "+need)
-		select {
-		case <-s.board.up[need]:
-		case <-s.done[need]:
-			return false
-		case <-s.stop:
-			return false
-		}
-	}
-	return true
-}
-
-// cancelInTurn ends a component's context once a stop has begun and all that
-// need the component, and all that it outlives, have stopped.
-func (s *Supervisor) cancelInTurn(c Component, cancel context.CancelFunc) {
-	select {
-	case <-s.stop:
-	case <-s.done[c.Name]:
-		return
-	}
-	for _, other := range s.components {
-		if slices.Contains(other.Needs, c.Name) || slices.Contains(c.Outlives, other.Name) {
-			<-s.done[other.Name]
-		}
-	}
-	s.board.set(c.Name, Stopping, "")
-	cancel()
-}
-
-// run runs c's Runner under its label, probes it, and gives it up when it does
-// not stop in time.
-func (s *Supervisor) run(ctx context.Context, c Component) error {
-	report := s.reporter(c.Name)
-	result := make(chan error, 1)
-	pprof.Do(ctx, pprof.Labels(Label, c.Name), func(ctx context.Context) {
-		go func() { result <- attempt(ctx, c.Runner, report) }()
-		go s.probe(ctx, c)
-	})
-	select {
-	case err := <-result:
-		return err
-	case <-ctx.Done():
-	}
-	select {
-	case err := <-result:
-		return err
-	case <-time.After(StopTimeout):
-		return fmt.Errorf("did not stop within %s", StopTimeout)
-	}
-}
-
-func (s *Supervisor) reporter(name string) Report {
-	return func(state State, detail string) { s.board.set(name, state, detail) }
 }

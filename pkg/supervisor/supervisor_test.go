@@ -6,14 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // journal records what happened in which order.
@@ -65,17 +61,37 @@ func untilDone(j *journal, name string) Runner {
 	})
 }
 
-func start(t *testing.T, components ...Component) (s *Supervisor, stop func() error) {
+// quick are timings for tests in which something is given up.
+var quick = timings{
+	stop:           10 * time.Millisecond,
+	delivery:       10 * time.Millisecond,
+	probe:          time.Minute,
+	readyInterval:  time.Millisecond,
+	healthInterval: time.Millisecond,
+}
+
+func newSupervisor(t *testing.T, components ...Component) *Supervisor {
 	t.Helper()
 	s, err := New(components...)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+func start(t *testing.T, components ...Component) (s *Supervisor, stop func() error) {
+	t.Helper()
+	s = newSupervisor(t, components...)
+	return s, startIt(t, s)
+}
+
+func startIt(t *testing.T, s *Supervisor) (stop func() error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	result := make(chan error, 1)
 	go func() { result <- s.Run(ctx) }()
 	t.Cleanup(cancel)
-	return s, func() error {
+	return func() error {
 		cancel()
 		select {
 		case err := <-result:
@@ -161,7 +177,7 @@ func TestNeedsMustComeBefore(t *testing.T) {
 func TestCriticalFailureStopsAllAndIsTheResult(t *testing.T) {
 	j := newJournal()
 	fail := make(chan struct{})
-	s, err := New(
+	s := newSupervisor(t,
 		Component{Name: "etcd", Critical: true, Runner: runnerFunc(func(_ context.Context, report Report) error {
 			report(Running, "")
 			<-fail
@@ -169,9 +185,6 @@ func TestCriticalFailureStopsAllAndIsTheResult(t *testing.T) {
 		})},
 		Component{Name: "apiserver", Needs: []string{"etcd"}, Runner: untilDone(j, "apiserver")},
 	)
-	if err != nil {
-		t.Fatal(err)
-	}
 	result := make(chan error, 1)
 	go func() { result <- s.Run(context.Background()) }()
 	j.await(t, "start apiserver")
@@ -184,13 +197,14 @@ func TestCriticalFailureStopsAllAndIsTheResult(t *testing.T) {
 
 func TestOrdinaryFailureLeavesTheOthersAlone(t *testing.T) {
 	j := newJournal()
-	s, stop := start(t,
+	s := newSupervisor(t,
 		Component{Name: "apiserver", Runner: untilDone(j, "apiserver")},
 		Component{Name: "scheduler", Needs: []string{"apiserver"}, Runner: runnerFunc(func(context.Context, Report) error {
 			return errors.New("no kubeconfig")
 		})},
 	)
 	s.Subscribe(func(e Event) { j.add("%s %s", e.Component, e.State) })
+	stop := startIt(t, s)
 	j.await(t, "start apiserver")
 	j.await(t, "scheduler failed")
 	if got := s.Statuses()[0].State; got != Running {
@@ -198,119 +212,5 @@ func TestOrdinaryFailureLeavesTheOthersAlone(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestWithRestartRunsAgainAndCounts(t *testing.T) {
-	j := newJournal()
-	runs := 0
-	s, stop := start(t, Component{Name: "scheduler", Runner: WithRestart(runnerFunc(func(ctx context.Context, report Report) error {
-		if runs++; runs < 3 {
-			return fmt.Errorf("lost %d", runs)
-		}
-		return untilDone(j, "scheduler").Run(ctx, report)
-	}), wait.Backoff{Duration: time.Millisecond, Factor: 1, Steps: 100})})
-	j.await(t, "start scheduler")
-	st := s.Statuses()[0]
-	if st.Restarts != 2 || !strings.Contains(st.LastFailure, "lost 2") || st.State != Running {
-		t.Errorf("got %+v", st)
-	}
-	if err := stop(); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestFaultEndsTheRunOnly(t *testing.T) {
-	j := newJournal()
-	runs := 0
-	s, stop := start(t, Component{Name: "scheduler", Runner: WithRestart(runnerFunc(func(ctx context.Context, report Report) error {
-		runs++
-		return untilDone(j, fmt.Sprint("run ", runs)).Run(ctx, report)
-	}), wait.Backoff{Duration: time.Millisecond, Factor: 1, Steps: 100})})
-	j.await(t, "start run 1")
-	if !s.Fault("scheduler", errors.New("panic: index out of range")) {
-		t.Fatal("no run was found")
-	}
-	j.await(t, "start run 2")
-	if st := s.Statuses()[0]; !strings.Contains(st.LastFailure, "index out of range") {
-		t.Errorf("got %+v", st)
-	}
-	if s.Fault("etcd", errors.New("x")) {
-		t.Error("a fault of an unknown component was taken")
-	}
-	if err := stop(); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestGoexitInARunnerIsAFailure(t *testing.T) {
-	s, err := New(Component{Name: "apiserver", Critical: true, Runner: runnerFunc(func(context.Context, Report) error {
-		runtime.Goexit()
-		return nil
-	})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "goroutine was ended") {
-		t.Errorf("got %v", err)
-	}
-}
-
-// probed is a Runner with both optional interfaces.
-type probed struct {
-	Runner
-	ready, healthy func() error
-}
-
-func (p probed) Ready(context.Context) error   { return p.ready() }
-func (p probed) Healthy(context.Context) error { return p.healthy() }
-
-func TestReadinessHoldsBackWhatNeedsIt(t *testing.T) {
-	j := newJournal()
-	ready := make(chan struct{})
-	asked := make(chan struct{}, 1)
-	p := probed{
-		Runner: runnerFunc(func(ctx context.Context, _ Report) error { <-ctx.Done(); return nil }),
-		ready: func() error {
-			select {
-			case asked <- struct{}{}:
-			default:
-			}
-			select {
-			case <-ready:
-				return nil
-			default:
-				return errors.New("not yet")
-			}
-		},
-		healthy: func() error { return nil },
-	}
-	s, stop := start(t,
-		Component{Name: "apiserver", Runner: WithRestart(p, DefaultBackoff)},
-		Component{Name: "scheduler", Needs: []string{"apiserver"}, Runner: untilDone(j, "scheduler")},
-	)
-	<-asked
-	if got := s.Statuses()[1].State; got != Waiting {
-		t.Errorf("scheduler is %s before the apiserver is ready", got)
-	}
-	close(ready)
-	j.await(t, "start scheduler")
-	if err := stop(); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestLateReportsAfterAStopAreDropped(t *testing.T) {
-	s, stop := start(t, Component{Name: "scheduler", Runner: runnerFunc(func(ctx context.Context, report Report) error {
-		report(Leading, "")
-		<-ctx.Done()
-		report(Standby, "late")
-		return nil
-	})})
-	if err := stop(); err != nil {
-		t.Fatal(err)
-	}
-	if st := s.Statuses()[0]; st.State != Stopped {
-		t.Errorf("got %+v", st)
 	}
 }

@@ -35,18 +35,18 @@ const mapperRefresh = 30 * time.Second
 // clientBuilders returns the full-power builder and the one that gives each
 // controller its own service account (createClientBuilders in the stock
 // command), both behind fence.
-func (n *term) clientBuilders(fence *election.Fence) (root, perController clientbuilder.ControllerClientBuilder, err error) {
-	full := restclient.CopyConfig(n.config.Kubeconfig)
+func (t *term) clientBuilders(fence *election.Fence) (root, perController clientbuilder.ControllerClientBuilder, err error) {
+	full := restclient.CopyConfig(t.config.Kubeconfig)
 	full.Wrap(fence.Wrap)
 	root = clientbuilder.SimpleControllerClientBuilder{ClientConfig: full}
-	if !n.config.ComponentConfig.KubeCloudShared.UseServiceAccountCredentials {
+	if !t.config.ComponentConfig.KubeCloudShared.UseServiceAccountCredentials {
 		return root, root, nil
 	}
 	client, err := clientset.NewForConfig(restclient.AddUserAgent(full, string(lab.ControllerManager)))
 	if err != nil {
 		return nil, nil, err
 	}
-	anonymous := restclient.AnonymousClientConfig(n.config.Kubeconfig)
+	anonymous := restclient.AnonymousClientConfig(t.config.Kubeconfig)
 	anonymous.Wrap(fence.Wrap)
 	return root, clientbuilder.NewDynamicClientBuilder(anonymous, client.CoreV1(), metav1.NamespaceSystem), nil
 }
@@ -54,15 +54,15 @@ func (n *term) clientBuilders(fence *election.Fence) (root, perController client
 // newContext is the stock CreateControllerContext, except that the name of its
 // informers is the term's and can be released, and that it does not wait for
 // the apiserver: that is up before this component is started.
-func (n *term) newContext(ctx context.Context, root, perController clientbuilder.ControllerClientBuilder) (app.ControllerContext, error) {
+func (t *term) newContext(ctx context.Context, root, perController clientbuilder.ControllerClientBuilder) (app.ControllerContext, error) {
 	none := app.ControllerContext{}
 	client, err := root.Client("shared-informers")
 	if err != nil {
 		return none, fmt.Errorf("making the informers' client: %w", err)
 	}
-	resync := app.ResyncPeriod(n.config)
+	resync := app.ResyncPeriod(t.config)
 	shared := informers.NewSharedInformerFactoryWithOptions(client, resync(),
-		informers.WithTransform(trimManagedFields), informers.WithInformerName(n.name))
+		informers.WithTransform(trimManagedFields), informers.WithInformerName(t.name))
 	metadataConfig, err := root.Config("metadata-informers")
 	if err != nil {
 		return none, err
@@ -84,23 +84,23 @@ func (n *term) newContext(ctx context.Context, root, perController clientbuilder
 		ClientBuilder:                   perController,
 		InformerFactory:                 shared,
 		ObjectOrMetadataInformerFactory: informerfactory.NewInformerFactory(shared, metadataInformers),
-		ComponentConfig:                 n.config.ComponentConfig,
+		ComponentConfig:                 t.config.ComponentConfig,
 		RESTMapper:                      mapper,
 		InformersStarted:                make(chan struct{}),
 		ResyncPeriod:                    resync,
 		ControllerManagerMetrics:        controllersmetrics.NewControllerManagerMetrics(string(lab.ControllerManager)),
 	}
-	if n.config.ComponentConfig.GarbageCollectorController.EnableGarbageCollector &&
+	if t.config.ComponentConfig.GarbageCollectorController.EnableGarbageCollector &&
 		c.IsControllerEnabled(app.NewControllerDescriptors()[names.GarbageCollectorController]) {
 		c.GraphBuilder = garbagecollector.NewDependencyGraphBuilder(ctx, metadataClient, mapper,
-			n.ignoredByGarbageCollector(), c.ObjectOrMetadataInformerFactory, c.InformersStarted)
+			t.ignoredByGarbageCollector(), c.ObjectOrMetadataInformerFactory, c.InformersStarted)
 	}
 	return c, nil
 }
 
-func (n *term) ignoredByGarbageCollector() map[schema.GroupResource]struct{} {
+func (t *term) ignoredByGarbageCollector() map[schema.GroupResource]struct{} {
 	ignored := map[schema.GroupResource]struct{}{}
-	for _, r := range n.config.ComponentConfig.GarbageCollectorController.GCIgnoredResources {
+	for _, r := range t.config.ComponentConfig.GarbageCollectorController.GCIgnoredResources {
 		ignored[schema.GroupResource{Group: r.Group, Resource: r.Resource}] = struct{}{}
 	}
 	return ignored

@@ -13,64 +13,63 @@ import (
 	"k8s.io/controller-manager/pkg/clientbuilder"
 	configv1alpha1 "k8s.io/kube-controller-manager/config/v1alpha1"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app"
+	"k8s.io/kubernetes/cmd/kube-controller-manager/app/config"
 	configv1alpha1conversion "k8s.io/kubernetes/pkg/controller/apis/config/v1alpha1"
 
+	"github.com/khw-controller/khw-controller/pkg/component/elected"
 	"github.com/khw-controller/khw-controller/pkg/election"
-	"github.com/khw-controller/khw-controller/pkg/lab"
 )
 
-// term is one prepared term: clients behind its fence, and informers that fill
-// their caches already.
+// replica is one Manager while it runs, with what all its terms share.
+type replica struct {
+	*elected.Replica
+	config *config.CompletedConfig
+}
+
+// term is one term: clients behind its fence, and informers that fill their
+// caches already.
 type term struct {
-	*candidate
-	name    *cache.InformerName
-	context app.ControllerContext
-	gate    *gate
-	root    clientbuilder.ControllerClientBuilder
+	*replica
+	name     *cache.InformerName
+	context  app.ControllerContext
+	handlers *deferredHandlers
+	root     clientbuilder.ControllerClientBuilder
+}
+
+func (r *replica) newTerm(name *cache.InformerName) elected.Term {
+	return &term{replica: r, name: name}
 }
 
 // Prepare starts the term's informers and registers its configz page.
-func (t *candidate) Prepare(ctx context.Context, fence *election.Fence) (election.Term, error) {
-	name, err := cache.NewInformerName(string(lab.ControllerManager))
-	if err != nil {
-		return nil, err
-	}
-	n := &term{candidate: t, name: name, gate: &gate{ended: ctx.Done()}}
-	if err := n.prepare(ctx, fence); err != nil {
-		n.Close()
-		return nil, err
-	}
-	return n, nil
-}
-
-func (n *term) prepare(ctx context.Context, fence *election.Fence) error {
-	if err := registerConfigz(n.candidate); err != nil {
+func (t *term) Prepare(ctx context.Context, fence *election.Fence) error {
+	if err := t.registerConfigz(); err != nil {
 		return err
 	}
-	root, perController, err := n.clientBuilders(fence)
+	root, perController, err := t.clientBuilders(fence)
 	if err != nil {
 		return err
 	}
-	n.root = root
-	if n.context, err = n.newContext(ctx, root, perController); err != nil {
+	t.root = root
+	if t.context, err = t.newContext(ctx, root, perController); err != nil {
 		return err
 	}
-	n.warmUp(ctx)
+	t.handlers = &deferredHandlers{ended: ctx.Done()}
+	t.warmUp(ctx)
 	controllers.Register()
 	return nil
 }
 
 // Lead builds and runs all controllers, as the stock Run does once it leads.
-func (n *term) Lead(ctx context.Context) error {
-	mux, health := n.newMux()
+func (t *term) Lead(ctx context.Context) error {
+	mux, health := t.newMux()
 	descriptors := app.NewControllerDescriptors()
 	delete(descriptors, serviceAccountTokens)
 	// The token controller comes first: others may need the tokens it mints.
-	tokens, err := n.newTokensController(ctx)
+	tokens, err := t.newTokensController(ctx)
 	if err != nil {
 		return err
 	}
-	all, err := app.BuildControllers(ctx, n.context, descriptors, mux, health)
+	all, err := app.BuildControllers(ctx, t.context, descriptors, mux, health)
 	if err != nil {
 		return fmt.Errorf("building controllers: %w", err)
 	}
@@ -78,34 +77,31 @@ func (n *term) Lead(ctx context.Context) error {
 		all = append([]app.Controller{tokens}, all...)
 		addPing(health, serviceAccountTokens)
 	}
-	n.handler.Set(mux)
-	defer n.standBy()
+	t.Serve(mux)
+	defer t.standBy()
 
-	if err := n.gate.release(); err != nil {
+	if err := t.handlers.release(); err != nil {
 		return fmt.Errorf("adding the controllers' handlers: %w", err)
 	}
-	n.context.InformerFactory.Start(ctx.Done())
-	n.context.ObjectOrMetadataInformerFactory.Start(ctx.Done())
-	close(n.context.InformersStarted)
-	if !app.RunControllers(ctx, n.context, all, app.ControllerStartJitter, n.config.ControllerShutdownTimeout) {
+	t.context.InformerFactory.Start(ctx.Done())
+	t.context.ObjectOrMetadataInformerFactory.Start(ctx.Done())
+	close(t.context.InformersStarted)
+	if !app.RunControllers(ctx, t.context, all, app.ControllerStartJitter, t.config.ControllerShutdownTimeout) {
 		return errors.New("some controllers did not stop within --controller-shutdown-timeout")
 	}
 	return nil
 }
 
-// Close stops the informers and gives back the process-wide names that a next
-// term registers again.
-func (n *term) Close() {
-	if n.context.InformerFactory != nil {
-		n.context.InformerFactory.Shutdown()
+// Close stops the informers.
+func (t *term) Close() {
+	if t.context.InformerFactory != nil {
+		t.context.InformerFactory.Shutdown()
 	}
-	configz.Delete(app.ConfigzName)
-	n.name.Release()
 }
 
-func registerConfigz(t *candidate) error {
+func (r *replica) registerConfigz() error {
 	external := &configv1alpha1.KubeControllerManagerConfiguration{}
-	if err := configv1alpha1conversion.Convert_config_KubeControllerManagerConfiguration_To_v1alpha1_KubeControllerManagerConfiguration(&t.config.ComponentConfig, external, nil); err != nil {
+	if err := configv1alpha1conversion.Convert_config_KubeControllerManagerConfiguration_To_v1alpha1_KubeControllerManagerConfiguration(&r.config.ComponentConfig, external, nil); err != nil {
 		return fmt.Errorf("converting its configuration for /configz: %w", err)
 	}
 	external.SetGroupVersionKind(configv1alpha1.SchemeGroupVersion.WithKind("KubeControllerManagerConfiguration"))

@@ -31,8 +31,8 @@ func (c *tokensController) Run(ctx context.Context) { c.run(ctx) }
 
 // newTokensController returns nil when there is no
 // --service-account-private-key-file, as stock.
-func (n *term) newTokensController(ctx context.Context) (app.Controller, error) {
-	settings := n.config.ComponentConfig.SAController
+func (t *term) newTokensController(ctx context.Context) (app.Controller, error) {
+	settings := t.config.ComponentConfig.SAController
 	if settings.ServiceAccountKeyFile == "" {
 		klog.FromContext(ctx).Info("Controller is disabled because there is no private key", "controller", serviceAccountTokens)
 		return nil, nil
@@ -41,7 +41,7 @@ func (n *term) newTokensController(ctx context.Context) (app.Controller, error) 
 	if err != nil {
 		return nil, fmt.Errorf("--service-account-private-key-file: %w", err)
 	}
-	config, err := n.root.Config("tokens-controller")
+	config, err := t.root.Config("tokens-controller")
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (n *term) newTokensController(ctx context.Context) (app.Controller, error) 
 			return nil, fmt.Errorf("--root-ca-file %s: %w", settings.RootCAFile, err)
 		}
 	}
-	client, err := n.root.Client("tokens-controller")
+	client, err := t.root.Client("tokens-controller")
 	if err != nil {
 		return nil, err
 	}
@@ -60,8 +60,8 @@ func (n *term) newTokensController(ctx context.Context) (app.Controller, error) 
 		return nil, fmt.Errorf("making the token generator: %w", err)
 	}
 	controller, err := serviceaccountcontroller.NewTokensController(klog.FromContext(ctx),
-		n.context.InformerFactory.Core().V1().ServiceAccounts(),
-		n.context.InformerFactory.Core().V1().Secrets(),
+		t.context.InformerFactory.Core().V1().ServiceAccounts(),
+		t.context.InformerFactory.Core().V1().Secrets(),
 		client,
 		serviceaccountcontroller.TokensControllerOptions{TokenGenerator: generator, RootCA: rootCA})
 	if err != nil {

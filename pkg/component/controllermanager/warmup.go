@@ -18,9 +18,9 @@ import (
 // warmUp starts the informers of what grows with a cluster, so that a standby
 // takes over with full caches. A stock standby's are cold: at 5,000 nodes,
 // filling them is the failover. The rest is small and starts with the
-// controllers. The handlers of all of them wait for the gate.
-func (n *term) warmUp(ctx context.Context) {
-	f := gated{SharedInformerFactory: n.context.InformerFactory, gate: n.gate}
+// controllers. The handlers of all of them are deferred.
+func (t *term) warmUp(ctx context.Context) {
+	f := deferringFactory{SharedInformerFactory: t.context.InformerFactory, handlers: t.handlers}
 	apps := apps.New(f, metav1.NamespaceAll, nil).V1()
 	apps.Deployments().Informer()
 	apps.ReplicaSets().Informer()
@@ -46,5 +46,5 @@ func (n *term) warmUp(ctx context.Context) {
 	discovery.New(f, metav1.NamespaceAll, nil).V1().EndpointSlices().Informer()
 	policy.New(f, metav1.NamespaceAll, nil).V1().PodDisruptionBudgets().Informer()
 	storage.New(f, metav1.NamespaceAll, nil).V1().VolumeAttachments().Informer()
-	n.context.InformerFactory.Start(ctx.Done())
+	t.context.InformerFactory.Start(ctx.Done())
 }

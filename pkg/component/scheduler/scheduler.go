@@ -5,21 +5,15 @@ package scheduler
 import (
 	"context"
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
-	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/config"
 
-	"github.com/khw-controller/khw-controller/pkg/component/serving"
-	"github.com/khw-controller/khw-controller/pkg/election"
+	"github.com/khw-controller/khw-controller/pkg/component/elected"
+	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
-
-// staleAfter is how long after its expiry an own lease makes /healthz fail, as
-// in the stock Run.
-const staleAfter = 20 * time.Second
 
 // Scheduler is the Runner of kube-scheduler.
 type Scheduler struct {
@@ -31,47 +25,26 @@ func New(o *Options) *Scheduler { return &Scheduler{options: o} }
 
 // Run serves the secure port and contends for the lease until ctx ends.
 func (s *Scheduler) Run(ctx context.Context, report supervisor.Report) error {
-	servingCtx, stopServing := context.WithCancel(context.Background())
-	defer stopServing()
-	shared, err := s.configure(servingCtx)
+	shared, end := context.WithCancel(context.WithoutCancel(ctx)) // by all terms
+	defer end()
+	c, err := s.configure(shared)
 	if err != nil {
 		return err
 	}
-	shared.EventBroadcaster.StartRecordingToSink(servingCtx.Done())
-	defer shared.EventBroadcaster.Shutdown()
-	c := &candidate{
-		options: s.options,
-		shared:  shared,
-		handler: &serving.Handler{},
-	}
-	if shared.ComponentConfig.LeaderElection.LeaderElect {
-		c.watchdog = leaderelection.NewLeaderHealthzAdaptor(staleAfter)
-	}
-	c.standBy()
-	wait, err := serving.Start(servingCtx, shared.SecureServing, c.protected())
-	if err != nil {
-		return err
-	}
-	defer wait()
-	defer stopServing()
-
-	if !shared.ComponentConfig.LeaderElection.LeaderElect {
-		return election.RunAlone(ctx, c, report)
-	}
-	client, err := election.NewClient(shared.KubeConfig, shared.ComponentConfig.LeaderElection.RenewDeadline.Duration)
-	if err != nil {
-		return err
-	}
-	runner, err := election.NewRunner(election.Config{
-		LeaderElectionConfiguration: shared.ComponentConfig.LeaderElection,
-		Client:                      client,
-		Recorder:                    shared.EventBroadcaster.DeprecatedNewLegacyRecorder(schedulerName(shared)),
-		WatchDog:                    c.watchdog,
-	}, c)
-	if err != nil {
-		return err
-	}
-	return runner.Run(ctx, report)
+	c.EventBroadcaster.StartRecordingToSink(shared.Done())
+	defer c.EventBroadcaster.Shutdown()
+	r := &replica{options: s.options, config: c, Replica: elected.New(elected.Config{
+		Component:      lab.Scheduler,
+		ConfigzName:    configzName,
+		LeaderElection: c.ComponentConfig.LeaderElection,
+		Kubeconfig:     c.KubeConfig,
+		Recorder:       c.EventBroadcaster.DeprecatedNewLegacyRecorder(schedulerName(c)),
+		SecureServing:  c.SecureServing,
+		Authentication: &c.Authentication,
+		Authorization:  &c.Authorization,
+	})}
+	r.standBy()
+	return r.Run(ctx, r.newTerm, report)
 }
 
 // configure opens the secure port and makes the configuration that all terms

@@ -13,54 +13,40 @@ import (
 	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/client-go/tools/leaderelection"
-	"k8s.io/component-base/configz"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/config"
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"k8s.io/kubernetes/pkg/scheduler/profile"
 
-	"github.com/khw-controller/khw-controller/pkg/component/serving"
+	"github.com/khw-controller/khw-controller/pkg/component/elected"
 	"github.com/khw-controller/khw-controller/pkg/election"
-	"github.com/khw-controller/khw-controller/pkg/lab"
 )
 
-// configzName is under which the stock app.Run registers its configuration; it
-// never takes it back.
+// configzName is under which the stock app.Run registers its configuration.
 const configzName = "componentconfig"
 
-// candidate makes the terms of one Scheduler.
-type candidate struct {
-	options  *Options
-	shared   *config.Config
-	handler  *serving.Handler
-	watchdog *leaderelection.HealthzAdaptor
+// replica is one Scheduler while it runs, with what all its terms share.
+type replica struct {
+	*elected.Replica
+	options *Options
+	config  *config.Config
 }
 
-// term is one prepared term: clients behind its fence, and full caches.
+// term is one term: clients behind its fence, and full caches.
 type term struct {
-	*candidate
+	*replica
 	name      *cache.InformerName
 	config    config.CompletedConfig
 	scheduler *scheduler.Scheduler
 }
 
-// Prepare makes a scheduler and fills its caches, as a stock standby does.
-func (c *candidate) Prepare(ctx context.Context, fence *election.Fence) (election.Term, error) {
-	name, err := cache.NewInformerName(string(lab.Scheduler))
-	if err != nil {
-		return nil, err
-	}
-	t := &term{candidate: c, name: name}
-	if err := t.prepare(ctx, fence); err != nil {
-		t.Close()
-		return nil, err
-	}
-	return t, nil
+func (r *replica) newTerm(name *cache.InformerName) elected.Term {
+	return &term{replica: r, name: name}
 }
 
-func (t *term) prepare(ctx context.Context, fence *election.Fence) error {
+// Prepare makes a scheduler and fills its caches, as a stock standby does.
+func (t *term) Prepare(ctx context.Context, fence *election.Fence) error {
 	options, err := t.options.fresh()
 	if err != nil {
 		return err
@@ -84,7 +70,7 @@ func (t *term) prepare(ctx context.Context, fence *election.Fence) error {
 	if err := t.scheduler.WaitForHandlersSync(ctx); err != nil {
 		return fmt.Errorf("filling its caches: %w", err)
 	}
-	t.handler.Set(t.newMux(pages{synced: true, pods: t.config.InformerFactory}))
+	t.Serve(t.newMux(pages{synced: true, pods: t.config.InformerFactory}))
 	return nil
 }
 
@@ -141,7 +127,7 @@ func newScheduler(ctx context.Context, c *config.CompletedConfig) (*scheduler.Sc
 // Lead schedules until ctx ends: the stock Run without its leader election, its
 // port (which stays open between terms) and so without its exits.
 func (t *term) Lead(ctx context.Context) error {
-	t.handler.Set(t.newMux(pages{synced: true, leading: true, pods: t.config.InformerFactory}))
+	t.Serve(t.newMux(pages{synced: true, leading: true, pods: t.config.InformerFactory}))
 	defer t.standBy()
 	err := app.Run(ctx, &t.config, t.scheduler)
 	if ctx.Err() != nil {
@@ -150,13 +136,10 @@ func (t *term) Lead(ctx context.Context) error {
 	return err
 }
 
-// Close stops the informers and gives back the process-wide names that a next
-// term registers again.
+// Close stops the informers.
 func (t *term) Close() {
 	if t.config.Config != nil {
 		t.config.InformerFactory.Shutdown()
 		t.config.DynInformerFactory.Shutdown()
 	}
-	configz.Delete(configzName)
-	t.name.Release()
 }

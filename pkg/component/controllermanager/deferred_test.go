@@ -27,14 +27,14 @@ func eventually(t *testing.T, what string, done func() bool) {
 	}
 }
 
-func TestHandlersWaitForTheGateAndThenMissNothing(t *testing.T) {
+func TestHandlersWaitForTheReleaseAndThenMissNothing(t *testing.T) {
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-0"}}
 	factory := informers.NewSharedInformerFactory(fake.NewClientset(node), 0)
-	g := &gate{ended: t.Context().Done()}
-	warm := core.New(gated{SharedInformerFactory: factory, gate: g}, metav1.NamespaceAll, nil).V1().Nodes().Informer()
+	d := &deferredHandlers{ended: t.Context().Done()}
+	warm := core.New(deferringFactory{SharedInformerFactory: factory, handlers: d}, metav1.NamespaceAll, nil).V1().Nodes().Informer()
 	factory.Start(t.Context().Done())
 	if !cache.WaitForCacheSync(t.Context().Done(), warm.HasSynced) {
-		t.Fatal("the cache does not fill while the gate is shut")
+		t.Fatal("the cache does not fill before the release")
 	}
 
 	var early, removed, late atomic.Int32
@@ -50,8 +50,8 @@ func TestHandlersWaitForTheGateAndThenMissNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A handler that is not held back has its events by now: so would the others.
-	inside := factory.InformerFor(&corev1.Node{}, nil).(*gatedInformer).SharedIndexInformer
+	// A handler that is not deferred has its events by now: so would the others.
+	inside := factory.InformerFor(&corev1.Node{}, nil).(*deferringInformer).SharedIndexInformer
 	if _, err := inside.AddEventHandler(count(&late)); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestHandlersWaitForTheGateAndThenMissNothing(t *testing.T) {
 	if err := informer.RemoveEventHandler(second); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.release(); err != nil {
+	if err := d.release(); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "a handler from before", func() bool { return early.Load() == 1 && first.HasSynced() })
@@ -76,8 +76,8 @@ func TestHandlersWaitForTheGateAndThenMissNothing(t *testing.T) {
 
 func TestReleaseReportsWhatCannotBeAdded(t *testing.T) {
 	factory := informers.NewSharedInformerFactory(fake.NewClientset(), 0)
-	g := &gate{ended: t.Context().Done()}
-	informer := core.New(gated{SharedInformerFactory: factory, gate: g}, metav1.NamespaceAll, nil).V1().Nodes().Informer()
+	d := &deferredHandlers{ended: t.Context().Done()}
+	informer := core.New(deferringFactory{SharedInformerFactory: factory, handlers: d}, metav1.NamespaceAll, nil).V1().Nodes().Informer()
 	ctx, stop := context.WithCancel(t.Context())
 	factory.Start(ctx.Done())
 	if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{}); err != nil {
@@ -85,7 +85,7 @@ func TestReleaseReportsWhatCannotBeAdded(t *testing.T) {
 	}
 	stop()
 	factory.Shutdown()
-	if err := g.release(); err == nil {
+	if err := d.release(); err == nil {
 		t.Error("a handler was added to an informer that has stopped")
 	}
 }

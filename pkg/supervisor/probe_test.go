@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+)
+
+// probed is a Runner with both optional interfaces.
+type probed struct {
+	Runner
+	ready, healthy func() error
+}
+
+func (p probed) Ready(context.Context) error   { return p.ready() }
+func (p probed) Healthy(context.Context) error { return p.healthy() }
+
+func fine() error { return nil }
+
+// silent is a Runner that reports nothing.
+var silent = runnerFunc(func(ctx context.Context, _ Report) error { <-ctx.Done(); return nil })
+
+// failure is an error that comes and goes.
+type failure struct{ err atomic.Pointer[error] }
+
+func (f *failure) set(err error) { f.err.Store(&err) }
+func (f *failure) get() error    { return *f.err.Load() }
+
+func TestReadinessHoldsBackWhatNeedsIt(t *testing.T) {
+	j := newJournal()
+	var notReady failure
+	notReady.set(errors.New("not yet"))
+	asked := make(chan struct{}, 1)
+	p := probed{Runner: silent, healthy: fine, ready: func() error {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		return notReady.get()
+	}}
+	s, stop := start(t,
+		Component{Name: "apiserver", Runner: WithRestart(p, DefaultBackoff)},
+		Component{Name: "scheduler", Needs: []string{"apiserver"}, Runner: untilDone(j, "scheduler")},
+	)
+	for range 2 { // the second question shows that the first answer was taken
+		<-asked
+	}
+	if got := s.Statuses()[1]; got.State != Waiting || got.Detail != "for apiserver" {
+		t.Errorf("before the apiserver is ready: %+v", got)
+	}
+	notReady.set(nil)
+	j.await(t, "start scheduler")
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAComponentThatWasRunAgainIsAskedAgain(t *testing.T) {
+	j := newJournal()
+	s := newSupervisor(t, Component{Name: "apiserver", Runner: WithRestart(probed{Runner: silent, ready: fine, healthy: fine}, atOnce)})
+	s.timings = quick
+	s.Subscribe(func(e Event) {
+		if e.State == Running && e.Before.State == Starting {
+			j.add("run %d is ready", e.Restarts+1)
+		}
+	})
+	stop := startIt(t, s)
+	j.await(t, "run 1 is ready")
+	s.Fault("apiserver", errors.New("panic: index out of range"))
+	j.await(t, "run 2 is ready")
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadinessOfAPausedComponentIsNotBelieved(t *testing.T) {
+	var s *Supervisor
+	var states []State
+	s = newSupervisor(t, Component{Name: "apiserver", Runner: runnerFunc(func(ctx context.Context, _ Report) error { <-ctx.Done(); return nil })})
+	s.tracker.set("apiserver", Restarting, "ended by itself")
+	s.awaitReady(t.Context(), "apiserver", probed{ready: fine})
+	states = append(states, s.Statuses()[0].State)
+	s.tracker.set("apiserver", Starting, "")
+	s.awaitReady(t.Context(), "apiserver", probed{ready: func() error {
+		s.tracker.set("apiserver", Restarting, "ended while it was asked")
+		return nil
+	}})
+	states = append(states, s.Statuses()[0].State)
+	for i, got := range states {
+		if got != Restarting {
+			t.Errorf("%d: it is %s", i, got)
+		}
+	}
+}
+
+func TestHealthComesAndGoes(t *testing.T) {
+	j := newJournal()
+	var sick failure
+	sick.set(nil)
+	s := newSupervisor(t, Component{Name: "bootstrap", Runner: probed{Runner: silent, ready: fine, healthy: sick.get}})
+	s.timings = quick
+	s.Subscribe(func(e Event) { j.add("%s %q", e.State, e.Unhealthy) })
+	stop := startIt(t, s)
+	j.await(t, `running ""`)
+	sick.set(errors.New("one object is not applied"))
+	j.await(t, `running "one object is not applied"`)
+	sick.set(nil)
+	for s.Statuses()[0].Unhealthy != "" {
+		<-j.changed
+	}
+	sick.set(errors.New("again"))
+	j.await(t, `running "again"`)
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if st := s.Statuses()[0]; st.Unhealthy != "" {
+		t.Errorf("stopped and unhealthy: %+v", st)
+	}
+}
