@@ -28,9 +28,9 @@ const (
 
 // Proxy answers health checks.
 type Proxy struct {
-	// Held returns one word while the answer is no whatever the apiserver says,
-	// such as "starting" or "stopping", and "" otherwise.
-	Held func() string
+	// NotReady returns Starting or Stopping while the answer is that whatever the
+	// apiserver says, and "" otherwise.
+	NotReady func() Verdict
 	// Prober asks the apiserver.
 	Prober *Prober
 }
@@ -87,7 +87,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusMethodNotAllowed, "method")
 		return
 	}
-	verdict := Verdict(p.Held())
+	verdict := p.NotReady()
 	if verdict == "" {
 		verdict = p.Prober.Ask(path)
 	}

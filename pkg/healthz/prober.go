@@ -11,7 +11,7 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// Verdict is the outcome of asking the apiserver, in one word.
+// Verdict is the answer to a health check, in one word.
 type Verdict string
 
 // The verdicts.
@@ -23,6 +23,8 @@ const (
 	Unhealthy   Verdict = "unhealthy"   // another of its checks fails
 	Certificate Verdict = "certificate" // its certificate is not to be trusted
 	Unreachable Verdict = "unreachable" // nobody listens there
+	Starting    Verdict = "starting"    // the controller is not ready yet
+	Stopping    Verdict = "stopping"    // the controller is being stopped
 )
 
 // Times of asking.

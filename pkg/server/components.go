@@ -8,6 +8,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/component/controllermanager"
 	"github.com/khw-controller/khw-controller/pkg/component/etcd"
 	"github.com/khw-controller/khw-controller/pkg/component/scheduler"
+	"github.com/khw-controller/khw-controller/pkg/healthz"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -38,7 +39,7 @@ func (p *Plan) newParts() parts {
 
 // components lists what the plan runs, with what each needs. held is why health
 // checks are answered with no, or returns "".
-func (p *Plan) components(made parts, i *isolation, held func() string) []supervisor.Component {
+func (p *Plan) components(made parts, i *isolation, held func() healthz.Verdict) []supervisor.Component {
 	var all []supervisor.Component
 	var apiServerNeeds []string
 	if p.Etcd != nil {

@@ -19,7 +19,7 @@ type healthProxy struct {
 	listen  func() (net.Listener, error)
 	backend string // the apiserver's, host:port
 	caFile  string
-	held    func() string
+	held    func() healthz.Verdict
 }
 
 // Run answers health checks from the first second until ctx ends, which is when
@@ -35,7 +35,7 @@ func (h *healthProxy) Run(ctx context.Context, report supervisor.Report) error {
 		return err
 	}
 	report(supervisor.Running, "")
-	proxy := &healthz.Proxy{Held: h.held, Prober: healthz.NewProber(backend)}
+	proxy := &healthz.Proxy{NotReady: h.held, Prober: healthz.NewProber(backend)}
 	return proxy.Serve(ctx, l)
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/activation"
 	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/healthz"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
@@ -60,7 +61,7 @@ func serveTwice(root string) {
 		}()
 		proxy := &healthProxy{
 			listen: p.listenForHealthChecks, backend: p.backendAddress(), caFile: p.Files.CA,
-			held: func() string { return "starting" },
+			held: func() healthz.Verdict { return healthz.Starting },
 		}
 		if err := proxy.Run(ctx, func(supervisor.State, string) {}); err != nil {
 			panic(err)

@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/klog/v2"
 
+	"github.com/khw-controller/khw-controller/pkg/healthz"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/notify"
 	"github.com/khw-controller/khw-controller/pkg/status"
@@ -137,15 +138,15 @@ func stopping(summary string) string {
 }
 
 // held is the health proxy's reason to say no without asking.
-func (s *story) held() string {
+func (s *story) held() healthz.Verdict {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping {
-		return "stopping"
+		return healthz.Stopping
 	}
 	for _, st := range s.statuses {
 		if st.Component == string(lab.APIServer) && !st.State.Up() {
-			return "starting"
+			return healthz.Starting
 		}
 	}
 	return ""

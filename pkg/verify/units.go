@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+
+	"github.com/khw-controller/khw-controller/pkg/connerr"
 )
 
 // ownUnit is the one unit that takes the place of the lab's.
@@ -31,16 +33,16 @@ func Systemctl(ctx context.Context, units []string) (string, error) {
 	return string(out), err
 }
 
-// lookAtUnits is the lab's `systemctl list-unit-files | grep enabled | grep kube`.
-func lookAtUnits(ctx context.Context, t Target) observation {
+// checkUnits is the lab's `systemctl list-unit-files | grep enabled | grep kube`.
+func checkUnits(ctx context.Context, t Target) checkResult {
 	if t.UnitFiles == nil {
-		return observation{skipped: "no unit runs it: no systemd here, or below a --root"}
+		return checkResult{skipped: "no unit runs it: no systemd here, or below a --root"}
 	}
 	listed, err := t.UnitFiles(ctx, append([]string{ownUnit}, labUnits...))
 	if err != nil {
-		return failed("systemctl list-unit-files: "+oneLine(err), "run it by hand and see what it says")
+		return failed("systemctl list-unit-files: "+connerr.OneLine(err), "run it by hand and see what it says")
 	}
-	return judgeUnits(unitStates(listed))
+	return evaluateUnits(unitStates(listed))
 }
 
 // unitStates reads the lines of systemctl: unit, state, and more.
@@ -54,28 +56,28 @@ func unitStates(listed string) map[string]string {
 	return states
 }
 
-func judgeUnits(states map[string]string) (o observation) {
+func evaluateUnits(states map[string]string) (r checkResult) {
 	for _, unit := range append([]string{ownUnit}, labUnits...) {
 		if state, ok := states[unit]; ok {
-			o.output = append(o.output, fmt.Sprintf("%-42s %s", unit, state))
+			r.output = append(r.output, fmt.Sprintf("%-42s %s", unit, state))
 		}
 	}
 	enabled := func(unit string) bool { return states[unit] == "enabled" }
 	switch own, theirs := enabled(ownUnit), slices.ContainsFunc(labUnits, enabled); {
 	case own && theirs:
-		o.find("the lab's units and "+ownUnit+" are enabled, and all want the same ports",
+		r.fail("the lab's units and "+ownUnit+" are enabled, and all want the same ports",
 			"systemctl disable --now "+strings.Join(labUnits, " "))
 	case own:
 	case theirs:
 		for _, unit := range labUnits {
 			if !enabled(unit) {
-				o.find(unit+" is "+orMissing(states[unit]), "systemctl enable --now "+unit)
+				r.fail(unit+" is "+orMissing(states[unit]), "systemctl enable --now "+unit)
 			}
 		}
 	default:
-		o.find(ownUnit+" is "+orMissing(states[ownUnit]), nextForUnit(states[ownUnit]))
+		r.fail(ownUnit+" is "+orMissing(states[ownUnit]), nextForUnit(states[ownUnit]))
 	}
-	return o
+	return r
 }
 
 func orMissing(state string) string {

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write testdata anew")
 var sample = []Result{
 	{Step: "units", Outcome: Skipped, Skipped: "no systemd here", Seconds: 0.001},
 	{Step: "health proxy", Outcome: Passed, Output: []string{"HTTP/1.1 200 OK", "Content-Type: text/plain; charset=utf-8", "", "ok"}, Seconds: 0.02},
-	{Step: "version", Outcome: Failed, Findings: []Finding{
+	{Step: "version", Outcome: Failed, Failures: []Failure{
 		{`https://lb:6443 <odd> & "quoted"` + "\x00", "look"}, {"second", "do this"},
 	}, Seconds: 1.5},
 }

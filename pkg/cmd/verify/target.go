@@ -9,6 +9,7 @@ import (
 	"k8s.io/kubernetes/pkg/kubeapiserver/options"
 
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/server"
 	"github.com/khw-controller/khw-controller/pkg/verify"
@@ -25,11 +26,11 @@ func target(p *server.Plan, kubeconfig, address string) (verify.Target, error) {
 		CA:                       p.Files.CA,
 		MovedPorts:               map[string]string{},
 		KubeletClientCertificate: api("kubelet-client-certificate"),
-		Etcd: verify.Etcd{
-			Servers: strings.Split(api("etcd-servers"), ","),
-			CA:      api("etcd-cafile"), Cert: api("etcd-certfile"), Key: api("etcd-keyfile"),
-			Prefix: options.DefaultEtcdPathPrefix,
+		Etcd: etcdclient.Config{
+			Endpoints: strings.Split(api("etcd-servers"), ","),
+			CAFile:    api("etcd-cafile"), CertFile: api("etcd-certfile"), KeyFile: api("etcd-keyfile"),
 		},
+		EtcdPrefix:       options.DefaultEtcdPathPrefix,
 		EncryptionConfig: api("encryption-provider-config"),
 		HealthAddress:    p.HealthAddress(),
 	}
@@ -37,7 +38,7 @@ func target(p *server.Plan, kubeconfig, address string) (verify.Target, error) {
 		t.Kubeconfig = p.Files.AdminKubeconfig
 	}
 	if prefix := api("etcd-prefix"); prefix != "" {
-		t.Etcd.Prefix = prefix
+		t.EtcdPrefix = prefix
 	}
 	if util.IsRunningSystemd() && p.Config.Root == "" {
 		t.UnitFiles = verify.Systemctl

@@ -11,6 +11,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/server"
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/verify"
 )
 
@@ -41,7 +42,8 @@ func TestTheTargetIsWhereRunPutsThings(t *testing.T) {
 	want := verify.Target{
 		Kubeconfig: dir + "admin.kubeconfig", CA: dir + "ca.pem", HealthAddress: "127.0.0.1:80", MovedPorts: map[string]string{},
 		KubeletClientCertificate: dir + "kubernetes.pem", EncryptionConfig: dir + "encryption-config.yaml", LoadBalancer: "lb.example.com:6443",
-		Etcd: verify.Etcd{Servers: []string{"https://127.0.0.1:2379"}, CA: dir + "ca.pem", Cert: dir + "kubernetes.pem", Key: dir + "kubernetes-key.pem", Prefix: "/registry"},
+		Etcd: etcdclient.Config{Endpoints: []string{"https://127.0.0.1:2379"}, CAFile: dir + "ca.pem", CertFile: dir + "kubernetes.pem", KeyFile: dir + "kubernetes-key.pem"},
+		EtcdPrefix: "/registry",
 	}
 	if got.UnitFiles != nil {
 		t.Error("below a root, units are looked at")
@@ -63,7 +65,7 @@ func TestTheTargetFollowsTheFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Kubeconfig != "/home/me/admin.kubeconfig" || got.CA != "/x/ca.pem" || got.HealthAddress != "" || got.LoadBalancer != "203.0.113.1:7443" ||
-		len(got.Etcd.Servers) != 2 || got.Etcd.Prefix != "/k8s" || got.MovedPorts["scheduler"] != "20259" || len(got.MovedPorts) != 1 {
+		len(got.Etcd.Endpoints) != 2 || got.EtcdPrefix != "/k8s" || got.MovedPorts["scheduler"] != "20259" || len(got.MovedPorts) != 1 {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -67,13 +67,13 @@ func mustFail(c *harness.Controller, results map[string]verify.Result, want map[
 	for step, r := range results {
 		words, fails := want[step]
 		if (r.Outcome == verify.Failed) != fails {
-			c.Errorf("%s: %s, %q", step, r.Outcome, r.Findings)
+			c.Errorf("%s: %s, %q", step, r.Outcome, r.Failures)
 			continue
 		}
-		if said := fmt.Sprint(r.Findings); !strings.Contains(said, words) {
+		if said := fmt.Sprint(r.Failures); !strings.Contains(said, words) {
 			c.Errorf("%s says %s, want %q", step, said, words)
 		}
-		for _, f := range r.Findings {
+		for _, f := range r.Failures {
 			if f.Next == "" {
 				c.Errorf("%s: %s, and nothing to do next", step, f.Problem)
 			}
@@ -98,7 +98,7 @@ func noCanary(c *harness.Controller) {
 	list, err := c.Client().CoreV1().Secrets(metav1.NamespaceSystem).List(c.Context(), metav1.ListOptions{})
 	c.Must(err)
 	for _, s := range list.Items {
-		if strings.HasPrefix(s.Name, verify.CanaryPrefix) {
+		if strings.HasPrefix(s.Name, verify.TestSecretPrefix) {
 			c.Errorf("verify left the secret %s behind", s.Name)
 		}
 	}
@@ -127,7 +127,7 @@ func TestVerify(t *testing.T) {
 	c.StartReady()
 	c.Eventually("the RBAC to be mended", func(context.Context) error {
 		if r := steps(c)["kubelet RBAC"]; r.Outcome != verify.Passed {
-			return fmt.Errorf("%s: %v", r.Outcome, r.Findings)
+			return fmt.Errorf("%s: %v", r.Outcome, r.Failures)
 		}
 		return nil
 	})
@@ -190,8 +190,8 @@ func TestVerifyOnTheLabsThreeEtcdMembers(t *testing.T) {
 	want := etcd.Members[2].ClientURL() + " refuses the connection"
 	c.Eventually("verify to miss one member, and no more", func(context.Context) error {
 		r := steps(c)["etcd members"]
-		if len(r.Output) != 2 || len(r.Findings) != 1 || !strings.Contains(r.Findings[0].Problem, want) {
-			return fmt.Errorf("%q, %v", r.Output, r.Findings)
+		if len(r.Output) != 2 || len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Problem, want) {
+			return fmt.Errorf("%q, %v", r.Output, r.Failures)
 		}
 		return nil
 	})
