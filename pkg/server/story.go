@@ -57,7 +57,7 @@ func (s *story) summary() string {
 }
 
 // words are how the whole is doing, in one word and in the status line.
-func (s *story) words() (status.Word, string) {
+func (s *story) words() (status.Health, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	word, line := status.Summarize(s.statuses, s.problems, s.warnings)

@@ -63,9 +63,9 @@ func TestWrite(t *testing.T) {
 }
 
 func TestExitCodes(t *testing.T) {
-	for word, want := range map[Word]int{Ready: 0, Starting: 1, Degraded: 1, Stopping: 1, Down: 2} {
-		if got := word.ExitCode(); got != want {
-			t.Errorf("%s exits with %d, want %d", word, got, want)
+	for health, want := range map[Health]int{Ready: 0, Starting: 1, Degraded: 1, Stopping: 1, Down: 2} {
+		if got := health.ExitCode(); got != want {
+			t.Errorf("%s exits with %d, want %d", health, got, want)
 		}
 	}
 }

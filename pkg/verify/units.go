@@ -45,32 +45,42 @@ func checkUnits(ctx context.Context, t Target) checkResult {
 	return evaluateUnits(unitStates(listed))
 }
 
+// unitState is a unit file's state, as systemctl(1) lists them under is-enabled.
+type unitState string
+
+// The states that are told apart.
+const (
+	notInstalled unitState = "" // systemctl does not list it
+	enabled      unitState = "enabled"
+	masked       unitState = "masked"
+)
+
 // unitStates reads the lines of systemctl: unit, state, and more.
-func unitStates(listed string) map[string]string {
-	states := map[string]string{}
+func unitStates(listed string) map[string]unitState {
+	states := map[string]unitState{}
 	for line := range strings.Lines(listed) {
 		if f := strings.Fields(line); len(f) > 1 {
-			states[f[0]] = f[1]
+			states[f[0]] = unitState(f[1])
 		}
 	}
 	return states
 }
 
-func evaluateUnits(states map[string]string) (r checkResult) {
+func evaluateUnits(states map[string]unitState) (r checkResult) {
 	for _, unit := range append([]string{ownUnit}, labUnits...) {
 		if state, ok := states[unit]; ok {
 			r.output = append(r.output, fmt.Sprintf("%-42s %s", unit, state))
 		}
 	}
-	enabled := func(unit string) bool { return states[unit] == "enabled" }
-	switch own, theirs := enabled(ownUnit), slices.ContainsFunc(labUnits, enabled); {
+	isEnabled := func(unit string) bool { return states[unit] == enabled }
+	switch own, theirs := isEnabled(ownUnit), slices.ContainsFunc(labUnits, isEnabled); {
 	case own && theirs:
 		r.fail("the lab's units and "+ownUnit+" are enabled, and all want the same ports",
 			"systemctl disable --now "+strings.Join(labUnits, " "))
 	case own:
 	case theirs:
 		for _, unit := range labUnits {
-			if !enabled(unit) {
+			if !isEnabled(unit) {
 				r.fail(unit+" is "+orMissing(states[unit]), "systemctl enable --now "+unit)
 			}
 		}
@@ -80,18 +90,18 @@ func evaluateUnits(states map[string]string) (r checkResult) {
 	return r
 }
 
-func orMissing(state string) string {
-	if state == "" {
+func orMissing(state unitState) string {
+	if state == notInstalled {
 		return "not installed"
 	}
-	return state + ", not enabled"
+	return string(state) + ", not enabled"
 }
 
-func nextForUnit(state string) string {
+func nextForUnit(state unitState) string {
 	switch state {
-	case "":
+	case notInstalled:
 		return "install the package, which brings the unit, then systemctl enable --now " + ownUnit
-	case "masked":
+	case masked:
 		return "systemctl unmask " + ownUnit + ", then systemctl enable --now " + ownUnit
 	}
 	return "systemctl enable --now " + ownUnit

@@ -9,9 +9,9 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/server"
-	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/verify"
 )
 
@@ -42,7 +42,7 @@ func TestTheTargetIsWhereRunPutsThings(t *testing.T) {
 	want := verify.Target{
 		Kubeconfig: dir + "admin.kubeconfig", CA: dir + "ca.pem", HealthAddress: "127.0.0.1:80", MovedPorts: map[string]string{},
 		KubeletClientCertificate: dir + "kubernetes.pem", EncryptionConfig: dir + "encryption-config.yaml", LoadBalancer: "lb.example.com:6443",
-		Etcd: etcdclient.Config{Endpoints: []string{"https://127.0.0.1:2379"}, CAFile: dir + "ca.pem", CertFile: dir + "kubernetes.pem", KeyFile: dir + "kubernetes-key.pem"},
+		Etcd:       etcdclient.Config{Endpoints: []string{"https://127.0.0.1:2379"}, CAFile: dir + "ca.pem", CertFile: dir + "kubernetes.pem", KeyFile: dir + "kubernetes-key.pem"},
 		EtcdPrefix: "/registry",
 	}
 	if got.UnitFiles != nil {
