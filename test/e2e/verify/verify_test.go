@@ -93,7 +93,7 @@ func awaitAllGood(c *harness.Controller) {
 	})
 }
 
-func noCanary(c *harness.Controller) {
+func noTestSecret(c *harness.Controller) {
 	c.Helper()
 	list, err := c.Client().CoreV1().Secrets(metav1.NamespaceSystem).List(c.Context(), metav1.ListOptions{})
 	c.Must(err)
@@ -114,7 +114,7 @@ func TestVerify(t *testing.T) {
 
 	c.Kubectl("delete", "clusterrolebinding", "system:kube-apiserver")
 	mustFail(c, steps(c), map[string]string{"kubelet RBAC": "the ClusterRoleBinding system:kube-apiserver is not there"})
-	noCanary(c)
+	noTestSecret(c)
 
 	// As verify says, a restart mends that; and the new process is told not to
 	// encrypt.
@@ -132,7 +132,7 @@ func TestVerify(t *testing.T) {
 		return nil
 	})
 	mustFail(c, steps(c), map[string]string{"encryption at rest": "secrets are stored in plain text"})
-	noCanary(c)
+	noTestSecret(c)
 
 	c.StopInOrder()
 	const down = "nobody listens there"
@@ -157,7 +157,7 @@ func showsWhatTheLabShows(c *harness.Controller) {
 			c.Errorf("%q is missing in\n%s", want, out)
 		}
 	}
-	noCanary(c)
+	noTestSecret(c)
 	out, _ = run(c, "-o", "junit")
 	var report struct {
 		Tests    int `xml:"tests,attr"`
@@ -195,5 +195,5 @@ func TestVerifyOnTheLabsThreeEtcdMembers(t *testing.T) {
 		}
 		return nil
 	})
-	noCanary(c)
+	noTestSecret(c)
 }
