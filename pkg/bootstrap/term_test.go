@@ -18,8 +18,8 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
-// world is a cluster that refuses some objects, and what was said of it.
-type world struct {
+// fakeCluster is a cluster that refuses some objects, and what was said of it.
+type fakeCluster struct {
 	refuses  map[string]error
 	attempts []string
 	reports  []string
@@ -27,8 +27,8 @@ type world struct {
 	term     *term
 }
 
-func newWorld(dir string) *world {
-	w := &world{refuses: map[string]error{}, events: record.NewFakeRecorder(100)}
+func newFakeCluster(dir string) *fakeCluster {
+	w := &fakeCluster{refuses: map[string]error{}, events: record.NewFakeRecorder(100)}
 	report := func(_ supervisor.State, detail string) { w.reports = append(w.reports, detail) }
 	w.term = &term{
 		candidate: &candidate{Bootstrap: New(Config{ManifestsDir: dir}), recorder: w.events, report: report},
@@ -56,7 +56,7 @@ func TestWhatFailsIsTriedAgainAndTheRestIsNot(t *testing.T) {
 	broken := write(t, filepath.Join(dir, "2.yaml"), "a: [\n")
 	write(t, filepath.Join(dir, "3.yaml"), manifest("third"))
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(dir)
+		w := newFakeCluster(dir)
 		w.refuses["first"] = errors.New("no namespace")
 		ctx, cancel := context.WithCancel(t.Context())
 		result := make(chan error, 1)
@@ -72,8 +72,8 @@ func TestWhatFailsIsTriedAgainAndTheRestIsNot(t *testing.T) {
 		delete(w.refuses, "first")
 		write(t, broken, manifest("second"))
 		for len(w.reports) == 0 {
-			synctest.Wait()
 			time.Sleep(time.Second)
+			synctest.Wait()
 		}
 		if want := []string{role, "first", "third", "first", "second"}; !slices.Equal(w.attempts, want) {
 			t.Errorf("tried %q, want %q", w.attempts, want)
@@ -97,7 +97,7 @@ func TestWhatFailsIsTriedAgainAndTheRestIsNot(t *testing.T) {
 }
 
 func TestTroubleIsToldOnceInATerm(t *testing.T) {
-	w := newWorld(t.TempDir())
+	w := newFakeCluster(t.TempDir())
 	w.refuses[role] = errors.New("the webhook is down")
 	for range 3 {
 		if problems := w.term.pass(t.Context()); len(problems) != 1 {
