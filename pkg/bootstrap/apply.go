@@ -128,7 +128,7 @@ func patch(ctx context.Context, resource dynamic.ResourceInterface, o object) (*
 	})
 }
 
-// isRoleRefChange says whether err refuses to change what a binding binds to,
+// isRoleRefChange reports whether err refuses to change what a binding binds to,
 // which cannot be changed in place.
 func isRoleRefChange(o object, err error) bool {
 	var status apierrors.APIStatus

@@ -56,7 +56,7 @@ type Config struct {
 // applied.
 type Bootstrap struct {
 	config Config
-	again  chan struct{} // holds a wish for another pass
+	again  chan struct{} // holds a request to apply everything again
 
 	mu      sync.Mutex
 	problem error
@@ -70,7 +70,7 @@ func New(c Config) *Bootstrap { return &Bootstrap{config: c, again: make(chan st
 func (b *Bootstrap) Reapply() {
 	select {
 	case b.again <- struct{}{}:
-	default: // one is wished for already
+	default: // it is requested already
 	}
 }
 

@@ -33,7 +33,7 @@ type term struct {
 // to be asked again; the next leader looks again too.
 func (t *term) Lead(ctx context.Context) error {
 	defer t.set(nil)
-	t.discardWish()
+	t.discardRequest()
 	for ctx.Err() == nil {
 		t.applyAll(ctx)
 		select {
@@ -46,9 +46,9 @@ func (t *term) Lead(ctx context.Context) error {
 	return nil
 }
 
-// discardWish forgets a wish from before this term, which applies everything
-// anyway.
-func (t *term) discardWish() {
+// discardRequest forgets a request from before this term, which applies
+// everything anyway.
+func (t *term) discardRequest() {
 	select {
 	case <-t.again:
 	default:

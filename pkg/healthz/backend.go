@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +13,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/khw-controller/khw-controller/pkg/connerr"
 )
 
 // apiServer is a Backend over HTTPS.
@@ -82,12 +83,11 @@ func (a *apiServer) Ask(ctx context.Context, path string) (Verdict, error) {
 }
 
 func verdictOf(err error) Verdict {
-	var verification *tls.CertificateVerificationError
-	var timeout net.Error
+	reason, _ := connerr.Explain(err)
 	switch {
-	case errors.As(err, &verification):
+	case reason.IsServerCertificate():
 		return Certificate
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+	case reason == connerr.NoAnswer:
 		return Hung
 	}
 	return Unreachable

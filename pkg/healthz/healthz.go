@@ -28,9 +28,9 @@ const (
 
 // Proxy answers health checks.
 type Proxy struct {
-	// Held returns one word while the answer is no whatever the apiserver says,
-	// such as "starting" or "stopping", and "" otherwise.
-	Held func() string
+	// NotReady returns Starting or Stopping while the answer is that whatever the
+	// apiserver says, and "" otherwise.
+	NotReady func() Verdict
 	// Prober asks the apiserver.
 	Prober *Prober
 }
@@ -46,7 +46,7 @@ func (p *Proxy) Serve(ctx context.Context, l net.Listener) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ConnState:         conns.track,
-		ErrorLog:          log.New(io.Discard, "", 0), // strangers do not write our log
+		ErrorLog:          log.New(io.Discard, "", 0), // whoever connects does not write our log
 	}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -71,6 +71,12 @@ func (p *Proxy) Serve(ctx context.Context, l net.Listener) error {
 // AWS target HTTP:80/ asks for "/", where nginx would show its welcome page.
 var paths = map[string]string{"/": "/healthz", "/healthz": "/healthz", "/livez": "/livez", "/readyz": "/readyz"}
 
+// Answers to what is no health check.
+const (
+	unknownPath Verdict = "unknown"
+	wrongMethod Verdict = "method"
+)
+
 // ServeHTTP implements http.Handler. Any Host is as good as the lab's, and a
 // query is ignored.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -80,31 +86,31 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path, ok := paths[r.URL.Path]
 	switch {
 	case !ok:
-		answer(w, http.StatusNotFound, "unknown")
+		answer(w, http.StatusNotFound, unknownPath)
 		return
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
-		answer(w, http.StatusMethodNotAllowed, "method")
+		answer(w, http.StatusMethodNotAllowed, wrongMethod)
 		return
 	}
-	verdict := Verdict(p.Held())
+	verdict := p.NotReady()
 	if verdict == "" {
 		verdict = p.Prober.Ask(path)
 	}
 	if verdict == OK {
-		answer(w, http.StatusOK, string(OK))
+		answer(w, http.StatusOK, OK)
 		return
 	}
-	answer(w, http.StatusServiceUnavailable, string(verdict))
+	answer(w, http.StatusServiceUnavailable, verdict)
 }
 
 // answer writes one word, as the apiserver does.
-func answer(w http.ResponseWriter, code int, word string) {
-	requests.WithLabelValues(word).Inc()
+func answer(w http.ResponseWriter, code int, v Verdict) {
+	requests.WithLabelValues(string(v)).Inc()
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code)
 	// A client that has gone away is no trouble of ours.
-	_, _ = io.WriteString(w, word)
+	_, _ = io.WriteString(w, string(v))
 }

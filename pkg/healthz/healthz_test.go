@@ -17,10 +17,11 @@ import (
 	"time"
 )
 
-func open() string { return "" }
+// serving is a controller that is neither starting nor stopping.
+func serving() Verdict { return "" }
 
 // serve runs a Proxy on loopback until the test ends.
-func serve(t testing.TB, held func() string, b Backend) (address string) {
+func serve(t testing.TB, notReady func() Verdict, b Backend) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -28,7 +29,7 @@ func serve(t testing.TB, held func() string, b Backend) (address string) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- (&Proxy{Held: held, Prober: NewProber(b)}).Serve(ctx, l) }()
+	go func() { done <- (&Proxy{NotReady: notReady, Prober: NewProber(b)}).Serve(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -39,34 +40,34 @@ func serve(t testing.TB, held func() string, b Backend) (address string) {
 }
 
 func TestAnswers(t *testing.T) {
-	stopping := func() string { return "stopping" }
+	stopping := func() Verdict { return Stopping }
 	for name, test := range map[string]struct {
-		held         func() string
+		notReady     func() Verdict
 		verdict      Verdict
 		method, path string
 		code         int
 		body         string
 	}{
-		"the lab's":                {open, OK, "GET", "/healthz", 200, "ok"},
-		"the lab's AWS target":     {open, OK, "GET", "/", 200, "ok"},
-		"livez":                    {open, OK, "GET", "/livez", 200, "ok"},
-		"readyz":                   {open, OK, "GET", "/readyz", 200, "ok"},
-		"HEAD":                     {open, OK, "HEAD", "/healthz", 200, ""},
-		"a query is ignored":       {open, OK, "GET", "/healthz?verbose", 200, "ok"},
-		"not ok":                   {open, Etcd, "GET", "/healthz", 503, "etcd"},
-		"/ tells the truth":        {open, Unreachable, "GET", "/", 503, "unreachable"},
-		"held":                     {stopping, OK, "GET", "/healthz", 503, "stopping"},
-		"unknown":                  {open, OK, "GET", "/healthz/etcd", 404, "unknown"},
-		"metrics are not for here": {open, OK, "GET", "/metrics", 404, "unknown"},
-		"unknown while held":       {stopping, OK, "GET", "/x", 404, "unknown"},
-		"POST":                     {open, OK, "POST", "/healthz", 405, "method"},
-		"DELETE":                   {open, OK, "DELETE", "/", 405, "method"},
+		"the lab's":                {serving, OK, "GET", "/healthz", 200, "ok"},
+		"the lab's AWS target":     {serving, OK, "GET", "/", 200, "ok"},
+		"livez":                    {serving, OK, "GET", "/livez", 200, "ok"},
+		"readyz":                   {serving, OK, "GET", "/readyz", 200, "ok"},
+		"HEAD":                     {serving, OK, "HEAD", "/healthz", 200, ""},
+		"a query is ignored":       {serving, OK, "GET", "/healthz?verbose", 200, "ok"},
+		"not ok":                   {serving, Etcd, "GET", "/healthz", 503, "etcd"},
+		"/ tells the truth":        {serving, Unreachable, "GET", "/", 503, "unreachable"},
+		"not ready":                {stopping, OK, "GET", "/healthz", 503, "stopping"},
+		"unknown":                  {serving, OK, "GET", "/healthz/etcd", 404, "unknown"},
+		"metrics are not for here": {serving, OK, "GET", "/metrics", 404, "unknown"},
+		"unknown, not ready":       {stopping, OK, "GET", "/x", 404, "unknown"},
+		"POST":                     {serving, OK, "POST", "/healthz", 405, "method"},
+		"DELETE":                   {serving, OK, "DELETE", "/", 405, "method"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := httptest.NewRecorder()
 			r := httptest.NewRequest(test.method, test.path, http.NoBody)
 			r.Host = "kubernetes.default.svc.cluster.local"
-			server := httptest.NewServer(&Proxy{Held: test.held, Prober: NewProber(&fakeBackend{verdict: test.verdict})})
+			server := httptest.NewServer(&Proxy{NotReady: test.notReady, Prober: NewProber(&fakeBackend{verdict: test.verdict})})
 			defer server.Close()
 			r.URL.Scheme, r.URL.Host, r.RequestURI = "http", server.Listener.Addr().String(), ""
 			resp, err := server.Client().Do(r)
@@ -120,7 +121,7 @@ const check = "GET /healthz HTTP/1.1\r\nHost: kubernetes.default.svc.cluster.loc
 
 func TestBadRequestsGetNowhere(t *testing.T) {
 	b := &fakeBackend{verdict: OK}
-	address := serve(t, open, b)
+	address := serve(t, serving, b)
 	for name, test := range map[string]struct{ request, want string }{
 		"a long header":   {"GET / HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n", "431"},
 		"a long URL":      {"GET /" + strings.Repeat("x", 64<<10) + " HTTP/1.1\r\nHost: a\r\n\r\n", "431"},
@@ -143,7 +144,7 @@ func TestBadRequestsGetNowhere(t *testing.T) {
 }
 
 func TestWhoeverSitsOnConnectionsLosesThem(t *testing.T) {
-	address := serve(t, open, &fakeBackend{verdict: OK})
+	address := serve(t, serving, &fakeBackend{verdict: OK})
 	var sitting []net.Conn
 	for range maxConns + 200 {
 		conn, err := net.Dial("tcp", address)
@@ -205,7 +206,7 @@ func FuzzServe(f *testing.F) {
 	f.Add([]byte("HEAD / HTTP/1.0\r\n\r\n"))
 	f.Add([]byte("POST /readyz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"))
 	f.Add([]byte("GET /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /%2e%2e/healthz HTTP/1.1\r\nHost: a\r\n\r\n"))
-	address := serve(f, open, &fakeBackend{verdict: OK})
+	address := serve(f, serving, &fakeBackend{verdict: OK})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		answer := []byte(say(t, address, data))
 		for len(answer) > 0 {
@@ -236,7 +237,7 @@ func FuzzServe(f *testing.F) {
 }
 
 func BenchmarkServe(b *testing.B) {
-	address := serve(b, open, &fakeBackend{verdict: OK})
+	address := serve(b, serving, &fakeBackend{verdict: OK})
 	b.RunParallel(func(pb *testing.PB) {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// Verdict is the outcome of asking the apiserver, in one word.
+// Verdict is the answer to a health check, in one word.
 type Verdict string
 
 // The verdicts.
@@ -23,6 +23,8 @@ const (
 	Unhealthy   Verdict = "unhealthy"   // another of its checks fails
 	Certificate Verdict = "certificate" // its certificate is not to be trusted
 	Unreachable Verdict = "unreachable" // nobody listens there
+	Starting    Verdict = "starting"    // the controller is not ready yet
+	Stopping    Verdict = "stopping"    // the controller is being stopped
 )
 
 // Times of asking.
@@ -49,11 +51,11 @@ type Backend interface {
 type Prober struct {
 	backend Backend
 	last    map[string]*atomic.Pointer[result]
-	turn    chan time.Time // holds when the last question was put
+	asking  chan time.Time // holds when the apiserver was last asked; empty while it is
 
-	mu      sync.Mutex
-	flights map[string]chan struct{} // closed when the question is answered
-	told    map[string]Verdict       // as last logged
+	mu       sync.Mutex
+	inFlight map[string]chan struct{} // by path, closed when the question is answered
+	logged   map[string]Verdict       // by path, as last logged
 }
 
 type result struct {
@@ -66,14 +68,15 @@ func NewProber(backend Backend) *Prober {
 	p := &Prober{
 		backend: backend,
 		last:    map[string]*atomic.Pointer[result]{},
-		turn:    make(chan time.Time, 1),
-		flights: map[string]chan struct{}{},
-		told:    map[string]Verdict{},
+		asking:  make(chan time.Time, 1),
+
+		inFlight: map[string]chan struct{}{},
+		logged:   map[string]Verdict{},
 	}
 	for _, path := range paths {
 		p.last[path] = &atomic.Pointer[result]{}
 	}
-	p.turn <- time.Time{}
+	p.asking <- time.Time{}
 	return p
 }
 
@@ -86,42 +89,42 @@ func (p *Prober) Ask(path string) Verdict {
 	timeout := time.NewTimer(answerTimeout)
 	defer timeout.Stop()
 	select {
-	case <-p.flight(path):
+	case <-p.ask(path):
 		return p.last[path].Load().verdict
 	case <-timeout.C:
 		return Hung
 	}
 }
 
-// flight returns what is closed when the question under way is answered, and
-// puts it if there is none.
-func (p *Prober) flight(path string) <-chan struct{} {
+// ask returns what is closed when the question in flight is answered, and asks it
+// if there is none.
+func (p *Prober) ask(path string) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if landed, ok := p.flights[path]; ok {
-		return landed
+	if answered, ok := p.inFlight[path]; ok {
+		return answered
 	}
-	landed := make(chan struct{})
-	p.flights[path] = landed
+	answered := make(chan struct{})
+	p.inFlight[path] = answered
 	go func() {
-		r := p.put(path)
+		r := p.probe(path)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.last[path].Store(r)
-		delete(p.flights, path)
-		close(landed)
+		delete(p.inFlight, path)
+		close(answered)
 	}()
-	return landed
+	return answered
 }
 
-// put puts the question when it is its turn.
-func (p *Prober) put(path string) *result {
-	before := <-p.turn
+// probe asks the backend, once no other question is in flight and pace allows it.
+func (p *Prober) probe(path string) *result {
+	before := <-p.asking
 	if wait := time.Until(before.Add(pace)); wait > 0 {
 		time.Sleep(wait)
 	}
 	begun := time.Now()
-	defer func() { p.turn <- begun }()
+	defer func() { p.asking <- begun }()
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
 	verdict, err := p.backend.Ask(ctx, path)
@@ -130,18 +133,18 @@ func (p *Prober) put(path string) *result {
 		verdict = Slow
 	}
 	probes.WithLabelValues(path, string(verdict)).Inc()
-	p.tell(path, verdict, took, err)
+	p.logChange(path, verdict, took, err)
 	return &result{verdict: verdict, at: time.Now()}
 }
 
-// tell logs a change, and only a change.
-func (p *Prober) tell(path string, v Verdict, took time.Duration, err error) {
+// logChange logs a verdict that differs from the one before.
+func (p *Prober) logChange(path string, v Verdict, took time.Duration, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.told[path] == v {
+	if p.logged[path] == v {
 		return
 	}
-	p.told[path] = v
+	p.logged[path] = v
 	if v == OK {
 		klog.InfoS("Health checks pass", "path", path)
 		return

@@ -15,6 +15,8 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/activation"
 	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/plan"
+	"github.com/khw-controller/khw-controller/pkg/healthz"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
@@ -37,17 +39,17 @@ func serveTwice(root string) {
 	if err != nil || socket == nil {
 		panic(err)
 	}
-	p, err := NewPlan(context.Background(), &config.Config{Root: root, AdvertiseAddress: "192.0.2.10", HealthzBindAddress: socket.Address().String()})
+	p, err := plan.New(context.Background(), &config.Config{Root: root, AdvertiseAddress: "192.0.2.10", HealthzBindAddress: socket.Address().String()})
 	if err != nil {
 		panic(err)
 	}
 	p.HealthSocket = socket
-	for _, port := range p.ports() {
+	for _, port := range p.Listeners() {
 		if port.Flag == "--healthz-bind-address" {
 			panic("systemd's own socket is checked for being taken")
 		}
 	}
-	if err := p.generateMissing(); err != nil {
+	if err := p.GenerateMissing(); err != nil {
 		panic(err)
 	}
 	for range 2 {
@@ -60,7 +62,7 @@ func serveTwice(root string) {
 		}()
 		proxy := &healthProxy{
 			listen: p.listenForHealthChecks, backend: p.backendAddress(), caFile: p.Files.CA,
-			held: func() string { return "starting" },
+			held: func() healthz.Verdict { return healthz.Starting },
 		}
 		if err := proxy.Run(ctx, func(supervisor.State, string) {}); err != nil {
 			panic(err)

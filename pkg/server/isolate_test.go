@@ -4,7 +4,6 @@ package server
 
 import (
 	"context"
-	"runtime/pprof"
 	"strings"
 	"testing"
 	"time"
@@ -17,19 +16,9 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
-func TestCurrentComponentFollowsGoroutines(t *testing.T) {
-	found := make(chan string)
-	pprof.Do(context.Background(), pprof.Labels(supervisor.Label, "kube-scheduler"), func(context.Context) {
-		go func() {
-			go func() { found <- currentComponent() }()
-		}()
-	})
-	if got := <-found; got != "kube-scheduler" {
-		t.Errorf("got %q", got)
-	}
-	if got := currentComponent(); got != "" {
-		t.Errorf("got %q for a goroutine of nobody", got)
-	}
+// unreachable is for an end of the process that must not come.
+func unreachable(t *testing.T) func(string) {
+	return func(reason string) { t.Errorf("the process would end: %s", reason) }
 }
 
 // troubled is a Runner that misbehaves on a goroutine of its own in its first
@@ -75,7 +64,7 @@ func TestTroubleOnAForeignGoroutineRestartsItsComponentOnly(t *testing.T) {
 			}
 			handlers, exit := utilruntime.PanicHandlers, klog.OsExit
 			defer func() { utilruntime.PanicHandlers, klog.OsExit = handlers, exit }()
-			(&isolation{supervisor: s, restarts: map[string]bool{component: true}}).install()
+			(&isolation{supervisor: s, fatal: unreachable(t)}).install()
 
 			again := make(chan supervisor.Status, 1)
 			s.Subscribe(func(e supervisor.Event) {
@@ -126,7 +115,7 @@ func TestAStopIsNoFailure(t *testing.T) {
 	}
 	exit := klog.OsExit
 	defer func() { klog.OsExit = exit }()
-	klog.OsExit = (&isolation{supervisor: s}).onExit
+	klog.OsExit = (&isolation{supervisor: s, fatal: unreachable(t)}).onExit
 	ctx, cancel := context.WithCancel(context.Background())
 	s.Subscribe(func(e supervisor.Event) {
 		if e.State == supervisor.Running {

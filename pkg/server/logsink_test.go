@@ -26,11 +26,11 @@ func foreignInfo(t *testing.T) {
 	klog.Warning("a warning")
 }
 
-func TestStoryLog(t *testing.T) {
+func TestQuietLog(t *testing.T) {
 	state := klog.CaptureState()
 	defer state.Restore()
 	var out bytes.Buffer
-	useStoryLog(&out)
+	useQuietLog(&out)
 	for _, test := range []struct {
 		level, says, silent string
 	}{
@@ -59,8 +59,11 @@ func TestStoryLog(t *testing.T) {
 			}
 		}
 		for line := range strings.Lines(out.String()) {
-			if word := strings.Fields(line); strings.Contains(line, "ours") && !strings.HasPrefix(word[3], "storylog_test.go:") {
-				t.Errorf("the caller is %s in %q", word[3], line)
+			caller := strings.Fields(line)[3]
+			for text, want := range map[string]string{"ours": "logsink_test.go:", "\"an-error\"": "logsink_test.go:", "level-2": "logsink_test.go:", "a-foreign-error": "logsink_test.go:"} {
+				if strings.Contains(line, text) && !strings.HasPrefix(caller, want) {
+					t.Errorf("the caller is %s, want %s, in %q", caller, want, line)
+				}
 			}
 		}
 	}

@@ -17,12 +17,13 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/plan"
 )
 
 // planFrom plans what the config file at path asks for.
-func planFrom(t *testing.T, path string) func() (*Plan, error) {
+func planFrom(t *testing.T, path string) func() (*plan.Plan, error) {
 	root := t.TempDir()
-	return func() (*Plan, error) {
+	return func() (*plan.Plan, error) {
 		var f config.Flags
 		fs := pflag.NewFlagSet("run", pflag.ContinueOnError)
 		f.AddTo(fs)
@@ -33,7 +34,7 @@ func planFrom(t *testing.T, path string) func() (*Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		return NewPlan(context.Background(), c)
+		return plan.New(context.Background(), c)
 	}
 }
 
@@ -60,13 +61,13 @@ func TestReload(t *testing.T) {
 		}
 	}
 	write("v: 2\nshutdown-delay: 10s\n")
-	plan := planFrom(t, path)
-	running, err := plan()
+	next := planFrom(t, path)
+	running, err := next()
 	if err != nil {
 		t.Fatal(err)
 	}
 	reapplied := 0
-	r := newReloader(running, plan, func() { reapplied++ })
+	r := newReloader(running, next, func() { reapplied++ })
 	for _, step := range []struct {
 		file      string
 		verbosity int
@@ -116,12 +117,12 @@ func TestReloadLeavesNothingOpen(t *testing.T) {
 	if err := os.WriteFile(path, []byte("v: 2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	plan := planFrom(t, path)
-	running, err := plan()
+	next := planFrom(t, path)
+	running, err := next()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newReloader(running, plan, func() {})
+	r := newReloader(running, next, func() {})
 	open := func() int {
 		entries, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
@@ -143,7 +144,7 @@ func TestReloadLeavesNothingOpen(t *testing.T) {
 func TestReloadsAreServedWhenAskedFor(t *testing.T) {
 	asked := make(chan os.Signal)
 	var told []string
-	r := &reloader{plan: func() (*Plan, error) { told = append(told, "plan"); return nil, errors.New("no") }}
+	r := &reloader{next: func() (*plan.Plan, error) { told = append(told, "plan"); return nil, errors.New("no") }}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	around := func(f func()) { told = append(told, "begin"); f(); told = append(told, "end") }

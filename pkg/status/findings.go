@@ -12,7 +12,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 )
 
-// When a certificate is worth a word.
+// When a certificate is worth a warning.
 const expiresSoon = 30 * 24 * time.Hour
 
 // What 99 of 100 writes of etcd's log should stay below, in seconds: etcd's own
@@ -24,7 +24,7 @@ const (
 	slowFsync = 0.100
 )
 
-// nearQuota is the part of its quota at which a database is worth a word.
+// nearQuota is the part of its quota at which a database is worth a warning.
 const nearQuota = 0.8
 
 // Findings are what is wrong by r beyond its components, and what will be.

@@ -12,21 +12,21 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
-// Word says how a controller is doing as a whole.
-type Word string
+// Health is how a controller is doing as a whole.
+type Health string
 
-// The words, the best one first.
+// The states of health, the best one first.
 const (
-	Ready    Word = "ready"
-	Starting Word = "starting"
-	Degraded Word = "degraded" // works, but not all of it
-	Stopping Word = "stopping"
-	Down     Word = "down" // no process, or it does not answer
+	Ready    Health = "ready"
+	Starting Health = "starting"
+	Degraded Health = "degraded" // works, but not all of it
+	Stopping Health = "stopping"
+	Down     Health = "down" // no process, or it does not answer
 )
 
-// ExitCode is the exit code that says w to scripts: 0 ready, 2 down, 1 otherwise.
-func (w Word) ExitCode() int {
-	switch w {
+// ExitCode is the exit code that says h to scripts: 0 ready, 2 down, 1 otherwise.
+func (h Health) ExitCode() int {
+	switch h {
 	case Ready:
 		return 0
 	case Down:
@@ -44,7 +44,7 @@ type Report struct {
 	// At is when the report was made.
 	At time.Time `json:"at"`
 
-	Status Word `json:"status"`
+	Status Health `json:"status"`
 	// Summary is the service manager's status line.
 	Summary string `json:"summary"`
 	// Problems are why Status is degraded, beyond the components' own troubles.

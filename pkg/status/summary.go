@@ -11,10 +11,10 @@ import (
 
 // Summarize says how a controller with these components and further problems is
 // doing: in one word, and in the one line that service managers show.
-func Summarize(components []supervisor.Status, problems, warnings []string) (Word, string) {
-	word := Ready
+func Summarize(components []supervisor.Status, problems, warnings []string) (Health, string) {
+	health := Ready
 	if len(problems) > 0 {
-		word = Degraded
+		health = Degraded
 	}
 	parts := make([]string, 0, len(components))
 	for _, c := range components {
@@ -26,25 +26,25 @@ func Summarize(components []supervisor.Status, problems, warnings []string) (Wor
 			part += " (" + c.Detail + ")"
 		}
 		parts = append(parts, part)
-		word = worse(word, wordFor(c))
+		health = worse(health, healthOf(c))
 	}
-	line := string(word) + ": " + strings.Join(parts, ", ")
+	line := string(health) + ": " + strings.Join(parts, ", ")
 	for _, s := range slices.Concat(problems, warnings) {
 		line += "; " + s
 	}
-	return word, line
+	return health, line
 }
 
-func worse(a, b Word) Word {
-	rank := []Word{Ready, Starting, Degraded, Stopping}
+func worse(a, b Health) Health {
+	rank := []Health{Ready, Starting, Degraded, Stopping}
 	if slices.Index(rank, b) > slices.Index(rank, a) {
 		return b
 	}
 	return a
 }
 
-// wordFor is how the whole is doing as far as one component is concerned.
-func wordFor(c supervisor.Status) Word {
+// healthOf is how the whole is doing as far as one component is concerned.
+func healthOf(c supervisor.Status) Health {
 	switch {
 	case c.State == supervisor.Stopping || c.State == supervisor.Stopped:
 		return Stopping

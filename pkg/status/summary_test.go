@@ -13,7 +13,7 @@ func TestSummarize(t *testing.T) {
 	tests := map[string]struct {
 		components         []supervisor.Status
 		problems, warnings []string
-		word               Word
+		health             Health
 		want               string
 	}{
 		"all up": {
@@ -57,9 +57,9 @@ func TestSummarize(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			word, got := Summarize(test.components, test.problems, test.warnings)
-			if word != test.word || got != test.want {
-				t.Errorf("got  %s, %q\nwant %s, %q", word, got, test.word, test.want)
+			health, got := Summarize(test.components, test.problems, test.warnings)
+			if health != test.health || got != test.want {
+				t.Errorf("got  %s, %q\nwant %s, %q", health, got, test.health, test.want)
 			}
 		})
 	}

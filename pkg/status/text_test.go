@@ -3,18 +3,14 @@
 package status
 
 import (
-	"flag"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/khw-controller/khw-controller/internal/golden"
 	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
-
-// update writes what is printed now into testdata: go test ./pkg/status -update
-var update = flag.Bool("update", false, "write testdata anew")
 
 func TestWrite(t *testing.T) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -47,25 +43,13 @@ func TestWrite(t *testing.T) {
 	if err := Write(&out, r); err != nil {
 		t.Fatal(err)
 	}
-	const path = "testdata/status.txt"
-	if *update {
-		if err := os.WriteFile(path, []byte(out.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if out.String() != string(want) {
-		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
-	}
+	golden.Equal(t, "status.txt", []byte(out.String()))
 }
 
 func TestExitCodes(t *testing.T) {
-	for word, want := range map[Word]int{Ready: 0, Starting: 1, Degraded: 1, Stopping: 1, Down: 2} {
-		if got := word.ExitCode(); got != want {
-			t.Errorf("%s exits with %d, want %d", word, got, want)
+	for health, want := range map[Health]int{Ready: 0, Starting: 1, Degraded: 1, Stopping: 1, Down: 2} {
+		if got := health.ExitCode(); got != want {
+			t.Errorf("%s exits with %d, want %d", health, got, want)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/khw-controller/khw-controller/pkg/connerr"
 )
 
 // startIt is what to do when a part of the control plane does not run.
@@ -23,9 +25,9 @@ type api struct {
 }
 
 // newAPI returns the apiserver of the kubeconfig, or what is wrong with the file.
-func newAPI(kubeconfig string) (*api, *Finding) {
+func newAPI(kubeconfig string) (*api, *Failure) {
 	if _, err := os.Stat(kubeconfig); err != nil {
-		return nil, &Finding{"the admin's kubeconfig: " + oneLine(err), "point to it with --kubeconfig admin.kubeconfig; the lab leaves it where you made it"}
+		return nil, &Failure{"the admin's kubeconfig: " + connerr.OneLine(err), "point to it with --kubeconfig admin.kubeconfig; the lab leaves it where you made it"}
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
@@ -40,36 +42,31 @@ func newAPI(kubeconfig string) (*api, *Finding) {
 	return &api{client, config.Host, kubeconfig}, nil
 }
 
-func badKubeconfig(path string, err error) *Finding {
-	return &Finding{path + ": " + oneLine(err), "make it anew as in lab chapter 05, or point to another with --kubeconfig"}
+func badKubeconfig(path string, err error) *Failure {
+	return &Failure{path + ": " + connerr.OneLine(err), "make it anew as in lab chapter 05, or point to another with --kubeconfig"}
 }
 
-// explain says what an error of a request means, and what to do.
-func (a *api) explain(err error) Finding {
+// explain returns what an error of a request means, and what to do.
+func (a *api) explain(err error) *Failure {
 	switch {
 	case apierrors.IsUnauthorized(err):
-		return Finding{"the apiserver does not know the user of " + a.kubeconfig, "sign its certificate with the CA of --client-ca-file, as in lab chapter 05"}
+		return &Failure{"the apiserver does not know the user of " + a.kubeconfig, "sign its certificate with the CA of --client-ca-file, as in lab chapter 05"}
 	case apierrors.IsForbidden(err):
-		return Finding{a.kubeconfig + ": " + oneLine(err), "use the kubeconfig of an admin (O=system:masters, as in lab chapter 04)"}
+		return &Failure{a.kubeconfig + ": " + connerr.OneLine(err), "use the kubeconfig of an admin (O=system:masters, as in lab chapter 04)"}
 	case apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsInternalError(err), apierrors.IsServiceUnavailable(err):
-		return Finding{"the apiserver has trouble: " + oneLine(err), "see the step etcd members, and journalctl -u khw-controller"}
+		return &Failure{"the apiserver has trouble: " + connerr.OneLine(err), "see the step etcd members, and journalctl -u khw-controller"}
 	}
-	kind, words := diagnose(err)
+	reason, words := connerr.Explain(err)
 	problem := fmt.Sprintf("the apiserver at %s %s", a.server, words)
-	switch kind {
-	case refused:
-		return Finding{problem, startIt}
-	case silent:
-		return Finding{problem, "see whether it is hung: khw-controller status, journalctl -u khw-controller"}
-	case wrongCA, wrongName, outOfDate:
-		return Finding{problem, "use the kubeconfig of this cluster, or make the certificates anew as in lab chapter 04"}
-	case noSuchName, noRoute:
-		return Finding{problem, "correct the server in " + a.kubeconfig + ", or point to another with --kubeconfig"}
+	switch reason {
+	case connerr.Refused:
+		return &Failure{problem, startIt}
+	case connerr.NoAnswer:
+		return &Failure{problem, "see whether it is hung: khw-controller status, journalctl -u khw-controller"}
+	case connerr.UnknownCA, connerr.WrongName, connerr.Expired, connerr.BadCertificate:
+		return &Failure{problem, "use the kubeconfig of this cluster, or make the certificates anew as in lab chapter 04"}
+	case connerr.NoSuchHost, connerr.NoRoute, connerr.NotTLS:
+		return &Failure{problem, "correct the server in " + a.kubeconfig + ", or point to another with --kubeconfig"}
 	}
-	return Finding{problem, "see khw-controller status and journalctl -u khw-controller"}
-}
-
-// unanswered is the observation of a request that failed.
-func (a *api) unanswered(err error) observation {
-	return observation{findings: []Finding{a.explain(err)}}
+	return &Failure{problem, "see khw-controller status and journalctl -u khw-controller"}
 }

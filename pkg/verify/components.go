@@ -13,24 +13,24 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// lookAtComponents is the lab's `kubectl get componentstatuses`.
-func lookAtComponents(ctx context.Context, t Target) observation {
+// checkComponents is the lab's `kubectl get componentstatuses`.
+func checkComponents(ctx context.Context, t Target) checkResult {
 	a, bad := newAPI(t.Kubeconfig)
 	if bad != nil {
-		return observation{findings: []Finding{*bad}}
+		return bad.result()
 	}
 	list, err := a.CoreV1().ComponentStatuses().List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return a.unanswered(err)
+		return a.explain(err).result()
 	}
-	return judgeComponents(list.Items, t.MovedPorts)
+	return evaluateComponents(list.Items, t.Ports)
 }
 
 // probedPorts are where the apiserver looks for the two, wherever they are
 // (k8s.io/kubernetes/pkg/registry/core/rest/storage_core_generic.go).
-var probedPorts = map[string]string{"controller-manager": "10257", "scheduler": "10259"}
+var probedPorts = map[string]int{"controller-manager": 10257, "scheduler": 10259}
 
-func judgeComponents(list []corev1.ComponentStatus, moved map[string]string) (o observation) {
+func evaluateComponents(list []corev1.ComponentStatus, ports map[string]int) (r checkResult) {
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(w, "NAME\tSTATUS\tMESSAGE\tERROR")
@@ -41,20 +41,20 @@ func judgeComponents(list []corev1.ComponentStatus, moved map[string]string) (o 
 		status := "Healthy"
 		if !healthy {
 			status = "Unhealthy"
-			o.find(c.Name+" is unhealthy: "+strings.Join(strings.Fields(message+" "+problem), " "), nextForComponent(c.Name, moved))
+			r.fail(c.Name+" is unhealthy: "+strings.Join(strings.Fields(message+" "+problem), " "), nextForComponent(c.Name, ports))
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Name, status, message, problem)
 	}
 	w.Flush()
 	for line := range strings.Lines(table.String()) {
-		o.output = append(o.output, strings.TrimSpace(line))
+		r.output = append(r.output, strings.TrimSpace(line))
 	}
 	for _, name := range []string{"controller-manager", "scheduler", "etcd-"} {
 		if !there[name] {
-			o.find("componentstatuses does not list "+strings.TrimSuffix(name, "-"), "see whether --kubeconfig leads to this control plane")
+			r.fail("componentstatuses does not list "+strings.TrimSuffix(name, "-"), "see whether --kubeconfig leads to this control plane")
 		}
 	}
-	return o
+	return r
 }
 
 func condition(c corev1.ComponentStatus) (healthy bool, message, problem string) {
@@ -66,11 +66,11 @@ func condition(c corev1.ComponentStatus) (healthy bool, message, problem string)
 	return false, "", "its health is not known"
 }
 
-func nextForComponent(name string, moved map[string]string) string {
-	port, ours := probedPorts[name]
+func nextForComponent(name string, ports map[string]int) string {
+	probed, ours := probedPorts[name]
 	switch {
-	case ours && moved[name] != "" && moved[name] != port:
-		return fmt.Sprintf("the apiserver asks 127.0.0.1:%s always, and secure-port=%s has moved it; take that setting back", port, moved[name])
+	case ours && ports[name] != probed:
+		return fmt.Sprintf("the apiserver asks 127.0.0.1:%d always, and secure-port=%d has moved it; take that setting back", probed, ports[name])
 	case ours:
 		return "see its state in khw-controller status, and its reason in journalctl -u khw-controller"
 	}

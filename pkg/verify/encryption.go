@@ -5,7 +5,6 @@ package verify
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,129 +17,133 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/rand"
+
+	"github.com/khw-controller/khw-controller/pkg/connerr"
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 )
 
-// CanaryPrefix begins the name of the secret that is written, in kube-system, to
-// see how it is stored.
-const CanaryPrefix = "khw-verify-"
+// TestSecretPrefix begins the name of the secret that is written, in kube-system,
+// to see how it is stored.
+const TestSecretPrefix = "khw-verify-"
 
-// removeTimeout is how long removing the canary may take, interrupted or not.
+// removeTimeout is how long removing the secret may take, interrupted or not.
 const removeTimeout = 5 * time.Second
 
 // encrypted begins what is stored encrypted
 // (k8s.io/apiserver/pkg/server/options/encryptionconfig).
 const encrypted = "k8s:enc:"
 
-// lookAtEncryption is the lab's chapter 13: a secret is written, looked at in
-// etcd, and removed.
-func lookAtEncryption(ctx context.Context, t Target) observation {
+// checkEncryption is the lab's chapter 13: a secret is written, read in etcd, and
+// removed.
+func checkEncryption(ctx context.Context, t Target) checkResult {
 	a, bad := newAPI(t.Kubeconfig)
 	if bad != nil {
-		return observation{findings: []Finding{*bad}}
+		return bad.result()
 	}
-	config, bad := t.Etcd.tls()
+	endpoints, bad := reachable(ctx, t.Etcd)
 	if bad != nil {
-		return observation{findings: []Finding{*bad}}
+		return bad.result()
 	}
-	servers, bad := t.Etcd.reachable(ctx, config)
-	if bad != nil {
-		return observation{findings: []Finding{*bad}}
-	}
-	store, err := etcdClient(ctx, servers, config)
+	store, err := t.Etcd.Client(ctx, endpoints...)
 	if err != nil {
-		return failed("etcd cannot be read: "+oneLine(err), "see the step etcd members")
+		return etcdFailure(t.Etcd, endpoints[0], err).result()
 	}
 	defer store.Close()
-	c := &canary{api: a, store: store, name: CanaryPrefix + rand.String(10), text: rand.String(32)}
-	c.key = path.Join(t.Etcd.Prefix, "secrets", metav1.NamespaceSystem, c.name)
+	s := &testSecret{api: a, store: store, name: TestSecretPrefix + rand.String(10), text: rand.String(32)}
+	s.key = path.Join(t.EtcdPrefix, "secrets", metav1.NamespaceSystem, s.name)
 	// Nothing is written where it could not be read.
-	if _, err := store.Get(ctx, c.key, clientv3.WithCountOnly()); err != nil {
-		_, words := diagnose(err)
-		return failed("etcd, to be read, "+words, "see the step etcd members")
+	if _, err := store.Get(ctx, s.key, clientv3.WithCountOnly()); err != nil {
+		return cannotRead(err)
 	}
-	return c.fly(ctx, t.EncryptionConfig)
+	return s.check(ctx, t.EncryptionConfig)
 }
 
-// reachable returns the servers that can be connected to, or why the first of
+func cannotRead(err error) checkResult {
+	_, words := connerr.Explain(err)
+	return failed("etcd, to be read, "+words, "see the step etcd members")
+}
+
+// reachable returns the endpoints that can be connected to, or why the first of
 // them cannot. All are tried at once: one that hangs keeps no other from it.
-func (e Etcd) reachable(ctx context.Context, config *tls.Config) (servers []string, bad *Finding) {
-	ctx, cancel := context.WithTimeout(ctx, memberTimeout)
+func reachable(ctx context.Context, etcd etcdclient.Config) (endpoints []string, bad *Failure) {
+	ctx, cancel := context.WithTimeout(ctx, etcdclient.MemberTimeout)
 	defer cancel()
-	errs := make([]error, len(e.Servers))
+	errs := make([]error, len(etcd.Endpoints))
 	var wg sync.WaitGroup
-	for i, s := range e.Servers {
-		wg.Go(func() { errs[i] = shakeHands(ctx, s, config) })
+	for i, e := range etcd.Endpoints {
+		wg.Go(func() { errs[i] = etcd.Dial(ctx, e) })
 	}
 	wg.Wait()
 	for i, err := range errs {
 		if err == nil {
-			servers = append(servers, e.Servers[i])
+			endpoints = append(endpoints, etcd.Endpoints[i])
 		}
 	}
-	if len(servers) == 0 {
-		return nil, explainMember(e.Servers[0], errs[0])
+	if len(endpoints) == 0 {
+		return nil, etcdFailure(etcd, etcd.Endpoints[0], errs[0])
 	}
-	return servers, nil
+	return endpoints, nil
 }
 
-// canary is a secret on its way to etcd.
-type canary struct {
+// testSecret is a secret that is written to see how etcd holds it.
+type testSecret struct {
 	api       *api
 	store     clientv3.KV
 	name, key string
 	text      string
 }
 
-func (c *canary) fly(ctx context.Context, config string) (o observation) {
-	_, err := c.api.CoreV1().Secrets(metav1.NamespaceSystem).Create(ctx, &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: c.name},
-		StringData: map[string]string{"canary": c.text},
+// check writes the secret, reads it in etcd and removes it. config is the
+// apiserver's encryption config, "" for none.
+func (s *testSecret) check(ctx context.Context, config string) (r checkResult) {
+	_, err := s.api.CoreV1().Secrets(metav1.NamespaceSystem).Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: s.name},
+		StringData: map[string]string{"test": s.text},
 	}, metav1.CreateOptions{})
 	if err != nil && !mayBeWritten(err) {
-		return c.api.unanswered(err)
+		return s.api.explain(err).result()
 	}
 	defer func() {
-		if err := c.remove(ctx); err != nil {
-			o.find("the secret kube-system/"+c.name+" could not be removed: "+oneLine(err), "khw-controller kubectl delete secret -n kube-system "+c.name)
+		if err := s.remove(ctx); err != nil {
+			r.fail("the secret kube-system/"+s.name+" could not be removed: "+connerr.OneLine(err), "khw-controller kubectl delete secret -n kube-system "+s.name)
 		}
 	}()
 	if err != nil {
-		return c.api.unanswered(err)
+		return s.api.explain(err).result()
 	}
-	stored, err := c.store.Get(ctx, c.key)
+	stored, err := s.store.Get(ctx, s.key)
 	if err != nil {
-		_, words := diagnose(err)
-		return failed("etcd, to be read, "+words, "see the step etcd members")
+		return cannotRead(err)
 	}
 	if len(stored.Kvs) == 0 {
-		return failed("the secret is not in this etcd at "+c.key, "see whether --etcd-servers and --kube-apiserver-arg etcd-prefix are those of the apiserver")
+		return failed("the secret is not in this etcd at "+s.key, "see whether --etcd-servers and --kube-apiserver-arg etcd-prefix are those of the apiserver")
 	}
-	return judgeStored(c.key, stored.Kvs[0].Value, c.text, config)
+	return evaluateStored(s.key, stored.Kvs[0].Value, s.text, config)
 }
 
-// mayBeWritten says whether a request that failed with err may have had its
+// mayBeWritten reports whether a request that failed with err may have had its
 // effect all the same.
 func mayBeWritten(err error) bool {
 	var answered apierrors.APIStatus
 	if errors.As(err, &answered) {
 		return answered.Status().Code >= http.StatusInternalServerError
 	}
-	kind, _ := diagnose(err)
-	return kind == silent || kind == closed || kind == otherFault
+	reason, _ := connerr.Explain(err)
+	return reason == connerr.NoAnswer || reason == connerr.Closed || reason == connerr.Other
 }
 
-// remove removes the canary, even when ctx has ended.
-func (c *canary) remove(ctx context.Context) error {
+// remove removes the secret, even when ctx has ended.
+func (s *testSecret) remove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
 	defer cancel()
-	err := c.api.CoreV1().Secrets(metav1.NamespaceSystem).Delete(ctx, c.name, metav1.DeleteOptions{})
+	err := s.api.CoreV1().Secrets(metav1.NamespaceSystem).Delete(ctx, s.name, metav1.DeleteOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	return err
 }
 
-func judgeStored(key string, value []byte, text, config string) (o observation) {
+func evaluateStored(key string, value []byte, text, config string) (r checkResult) {
 	if !bytes.HasPrefix(value, []byte(encrypted)) || bytes.Contains(value, []byte(text)) {
 		next := "put aescbc before identity, for secrets, into " + config + " as in lab chapter 06, and restart khw-controller"
 		if config == "" {
@@ -150,6 +153,6 @@ func judgeStored(key string, value []byte, text, config string) (o observation) 
 	}
 	// k8s:enc:aescbc:v1:key1: and what is encrypted.
 	parts := bytes.SplitAfterN(value, []byte(":"), 6)
-	o.output = []string{fmt.Sprintf("%s begins with %q", key, bytes.Join(parts[:len(parts)-1], nil))}
-	return o
+	r.output = []string{fmt.Sprintf("%s begins with %q", key, bytes.Join(parts[:len(parts)-1], nil))}
+	return r
 }

@@ -14,6 +14,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 )
 
 // storage is an etcd that holds one value, or fails.
@@ -43,7 +45,7 @@ func TestEncryption(t *testing.T) {
 	)
 	secret := &corev1.Secret{TypeMeta: metav1.TypeMeta{Kind: "Secret", APIVersion: "v1"}}
 	gone := &metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Success"}
-	w := newWorld(t)
+	w := newFakeAPI(t)
 	for name, test := range map[string]struct {
 		storage       storage
 		codes         map[string]int
@@ -70,32 +72,32 @@ func TestEncryption(t *testing.T) {
 				w.codes[key] = code
 				delete(w.answers, key)
 			}
-			o := (canaryIn(t, w, test.storage)).fly(t.Context(), test.config)
-			wants(t, o, test.problem, test.next)
+			r := testSecretIn(t, w, test.storage).check(t.Context(), test.config)
+			wants(t, r, test.problem, test.next)
 			if slices.Contains(w.asked, remove) == test.kept {
 				t.Errorf("asked %q", w.asked)
 			}
-			if strings.Contains(strings.Join(o.output, ""), "binary") {
-				t.Errorf("it shows what is stored: %q", o.output)
+			if strings.Contains(strings.Join(r.output, ""), "binary") {
+				t.Errorf("it shows what is stored: %q", r.output)
 			}
 		})
 	}
 }
 
-func canaryIn(t *testing.T, w *world, s storage) *canary {
+func testSecretIn(t *testing.T, w *fakeAPI, s storage) *testSecret {
 	t.Helper()
 	a, bad := newAPI(w.files.AdminKubeconfig)
 	if bad != nil {
 		t.Fatal(bad)
 	}
-	return &canary{api: a, store: s, name: "khw-verify-a", key: "/registry/secrets/kube-system/khw-verify-a", text: "the text"}
+	return &testSecret{api: a, store: s, name: "khw-verify-a", key: "/registry/secrets/kube-system/khw-verify-a", text: "the text"}
 }
 
-func TestTheCanaryGoesWhenInterrupted(t *testing.T) {
-	w := newWorld(t)
+func TestTheSecretIsRemovedWhenInterrupted(t *testing.T) {
+	w := newFakeAPI(t)
 	w.answers["POST /api/v1/namespaces/kube-system/secrets"] = &corev1.Secret{TypeMeta: metav1.TypeMeta{Kind: "Secret", APIVersion: "v1"}}
 	ctx, interrupt := context.WithCancel(t.Context())
-	canaryIn(t, w, storage{err: context.Canceled, before: interrupt}).fly(ctx, "")
+	testSecretIn(t, w, storage{err: context.Canceled, before: interrupt}).check(ctx, "")
 	if want := http.MethodDelete + " /api/v1/namespaces/kube-system/secrets/khw-verify-a"; !slices.Contains(w.asked, want) {
 		t.Errorf("asked %q, want %q", w.asked, want)
 	}
@@ -121,15 +123,13 @@ func TestAHungMemberOfEtcdIsDoneWithout(t *testing.T) {
 	f := files(t, 6443)
 	hung := "https://" + listen(t, "127.0.0.1:0").Addr().String()
 	good := "https://" + serveTLS(t, listen(t, "127.0.0.1:0"), f, http.NotFoundHandler()).Listener.Addr().String()
-	config, bad := Etcd{CA: f.CA, Cert: f.Cert, Key: f.Key}.tls()
-	if bad != nil {
-		t.Fatal(bad)
-	}
-	got, bad := Etcd{Servers: []string{hung, good}}.reachable(t.Context(), config)
+	config := etcdclient.Config{Endpoints: []string{hung, good}, CAFile: f.CA, CertFile: f.Cert, KeyFile: f.Key}
+	got, bad := reachable(t.Context(), config)
 	if !slices.Equal(got, []string{good}) || bad != nil {
 		t.Errorf("got %q, %v", got, bad)
 	}
-	if got, bad := (Etcd{Servers: []string{hung}}).reachable(t.Context(), config); got != nil || bad == nil || !strings.Contains(bad.Problem, hung) {
+	config.Endpoints = []string{hung}
+	if got, bad := reachable(t.Context(), config); got != nil || bad == nil || !strings.Contains(bad.Problem, hung) {
 		t.Errorf("got %q, %v", got, bad)
 	}
 }

@@ -4,69 +4,29 @@ package verify
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
 )
 
-// lookAtEtcd wants every member healthy, one leader and no alarm.
-func lookAtEtcd(ctx context.Context, t Target) observation {
-	config, bad := t.Etcd.tls()
-	if bad != nil {
-		return observation{findings: []Finding{*bad}}
-	}
-	asked := askMembers(ctx, t.Etcd.Servers, config)
-	asked = append(asked, askMembers(ctx, notAsked(asked), config)...)
-	return judgeEtcd(asked)
+// checkEtcd wants every member healthy, one leader and no alarm.
+func checkEtcd(ctx context.Context, t Target) checkResult {
+	asked := askMembers(ctx, t.Etcd, t.Etcd.Endpoints)
+	asked = append(asked, askMembers(ctx, t.Etcd, notAsked(asked))...)
+	return evaluateMembers(asked)
 }
 
-// tls returns how members are spoken to with TLS.
-func (e Etcd) tls() (*tls.Config, *Finding) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if e.CA != "" {
-		ca, err := os.ReadFile(e.CA)
-		if err != nil {
-			return nil, &Finding{oneLine(err), "correct --kube-apiserver-arg etcd-cafile, or run as a user who can read it"}
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(ca) {
-			return nil, &Finding{e.CA + " holds no certificate", "correct --kube-apiserver-arg etcd-cafile"}
-		}
-	}
-	if e.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(e.Cert, e.Key)
-		if err != nil {
-			return nil, &Finding{"the client certificate for etcd: " + oneLine(err), "correct --kube-apiserver-arg etcd-certfile and etcd-keyfile, or run as a user who can read them"}
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	return config, nil
-}
-
-// etcdClient returns a client for some members.
-func etcdClient(ctx context.Context, servers []string, config *tls.Config) (*clientv3.Client, error) {
-	if !slices.ContainsFunc(servers, func(s string) bool { return strings.HasPrefix(s, "https://") }) {
-		config = nil
-	}
-	return clientv3.New(clientv3.Config{Endpoints: servers, TLS: config, Context: ctx, Logger: zap.NewNop()})
-}
-
-// judgeEtcd judges what all members said.
-func judgeEtcd(asked []member) (o observation) {
+// evaluateMembers evaluates what all members said.
+func evaluateMembers(asked []member) (r checkResult) {
 	leaders := map[uint64]bool{}
 	listed := map[uint64]*etcdserverpb.Member{}
 	told := map[string]bool{}
 	for _, m := range asked {
-		if m.finding != nil {
-			o.findings = append(o.findings, *m.finding)
+		if m.failure != nil {
+			r.failures = append(r.failures, *m.failure)
 		}
 		for _, other := range m.members {
 			listed[other.ID] = other
@@ -78,27 +38,27 @@ func judgeEtcd(asked []member) (o observation) {
 		for _, trouble := range m.status.Errors {
 			if !told[trouble] { // alarms are the whole cluster's
 				told[trouble] = true
-				o.find("etcd says: "+strings.TrimSpace(trouble), nextForTrouble(trouble))
+				r.fail("etcd says: "+strings.TrimSpace(trouble), nextForTrouble(trouble))
 			}
 		}
 	}
 	for _, m := range asked {
 		if m.status != nil {
-			o.output = append(o.output, m.line(listed))
+			r.output = append(r.output, m.line(listed))
 		}
 	}
 	if len(leaders) > 1 {
-		o.find("the members do not agree on a leader", "see whether tcp 2380 is open between all controllers, and run this again")
+		r.fail("the members do not agree on a leader", "see whether tcp 2380 is open between all controllers, and run this again")
 	}
 	for _, id := range slices.Sorted(maps.Keys(listed)) {
 		switch other := listed[id]; {
 		case other.Name == "":
-			o.find(fmt.Sprintf("the member at %s was added and has never been started", strings.Join(other.PeerURLs, ",")), "start it, or remove it with etcdctl member remove")
+			r.fail(fmt.Sprintf("the member at %s was added and has never been started", strings.Join(other.PeerURLs, ",")), "start it, or remove it with etcdctl member remove")
 		case other.IsLearner:
-			o.find("the member "+other.Name+" is a learner, which does not vote", "etcdctl member promote, once it has caught up")
+			r.fail("the member "+other.Name+" is a learner, which does not vote", "etcdctl member promote, once it has caught up")
 		}
 	}
-	return o
+	return r
 }
 
 func nextForTrouble(trouble string) string {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/khw-controller/khw-controller/pkg/connerr"
 	"github.com/khw-controller/khw-controller/pkg/healthz"
 )
 
@@ -18,10 +19,10 @@ const healthHost = "kubernetes.default.svc.cluster.local"
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 64 << 10
 
-// nextForWord says what to do about each word of the health proxy.
-var nextForWord = map[healthz.Verdict]string{
-	"starting":          "wait for it, and see khw-controller status if it stays so",
-	"stopping":          "the controller is being stopped; start it again when that is done",
+// nextForVerdict is what to do about each verdict of the health proxy.
+var nextForVerdict = map[healthz.Verdict]string{
+	healthz.Starting:    "wait for it, and see khw-controller status if it stays so",
+	healthz.Stopping:    "the controller is being stopped; start it again when that is done",
 	healthz.Etcd:        "see the step etcd members",
 	healthz.Hung:        "the apiserver takes connections and does not answer: see journalctl -u khw-controller",
 	healthz.Slow:        "the apiserver takes more than 2 s to answer: see the load of the machine and of etcd's disk",
@@ -30,24 +31,24 @@ var nextForWord = map[healthz.Verdict]string{
 	healthz.Unreachable: "the apiserver does not listen: see khw-controller status",
 }
 
-// lookAtHealth is the lab's
+// checkHealth is the lab's
 // `curl -H "Host: kubernetes.default.svc.cluster.local" -i http://127.0.0.1/healthz`.
-func lookAtHealth(ctx context.Context, t Target) observation {
+func checkHealth(ctx context.Context, t Target) checkResult {
 	if t.HealthAddress == "" {
-		return observation{skipped: "--healthz-bind-address is empty, so that nothing answers health checks"}
+		return checkResult{skipped: "--healthz-bind-address is empty, so that nothing answers health checks"}
 	}
 	url := "http://" + strings.TrimSuffix(t.HealthAddress, ":80") + "/healthz"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		return failed(oneLine(err), "correct --healthz-bind-address")
+		return failed(connerr.OneLine(err), "correct --healthz-bind-address")
 	}
 	req.Host = healthHost
 	transport := &http.Transport{DisableKeepAlives: true}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
-		kind, words := diagnose(err)
+		reason, words := connerr.Explain(err)
 		next := "see what answers there: ss -ltnp"
-		if kind == refused {
+		if reason == connerr.Refused {
 			next = startIt
 		}
 		return failed(url+" "+words, next)
@@ -55,25 +56,25 @@ func lookAtHealth(ctx context.Context, t Target) observation {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		_, words := diagnose(err)
+		_, words := connerr.Explain(err)
 		return failed(url+" "+words, "see journalctl -u khw-controller")
 	}
-	return judgeHealth(url, resp, strings.TrimSpace(string(body)))
+	return evaluateHealth(url, resp, strings.TrimSpace(string(body)))
 }
 
-func judgeHealth(url string, resp *http.Response, body string) (o observation) {
+func evaluateHealth(url string, resp *http.Response, body string) (r checkResult) {
 	const contentType = "text/plain; charset=utf-8"
 	got := resp.Header.Get("Content-Type")
-	next, ours := nextForWord[healthz.Verdict(body)]
+	next, ours := nextForVerdict[healthz.Verdict(body)]
 	switch server := resp.Header.Get("Server"); {
 	case resp.StatusCode == http.StatusOK && body == "ok" && got == contentType:
-		o.output = []string{resp.Proto + " " + resp.Status, "Content-Type: " + got, "", body}
+		r.output = []string{resp.Proto + " " + resp.Status, "Content-Type: " + got, "", body}
 	case resp.StatusCode == http.StatusServiceUnavailable && ours:
-		o.find(fmt.Sprintf("%s answers %s, %s", url, resp.Status, body), next)
+		r.fail(fmt.Sprintf("%s answers %s, %s", url, resp.Status, body), next)
 	case server != "":
-		o.find(fmt.Sprintf("%s is answered by %s: %s", url, server, resp.Status), "stop it (for the lab's nginx: systemctl disable --now nginx) and restart khw-controller")
+		r.fail(fmt.Sprintf("%s is answered by %s: %s", url, server, resp.Status), "stop it (for the lab's nginx: systemctl disable --now nginx) and restart khw-controller")
 	default:
-		o.find(fmt.Sprintf("%s answers %s, Content-Type %q, %.40q, want 200 OK, %q, \"ok\"", url, resp.Status, got, body, contentType), "see what answers there: ss -ltnp")
+		r.fail(fmt.Sprintf("%s answers %s, Content-Type %q, %.40q, want 200 OK, %q, \"ok\"", url, resp.Status, got, body, contentType), "see what answers there: ss -ltnp")
 	}
-	return o
+	return r
 }

@@ -77,10 +77,10 @@ func newTestCase(r Result) testCase {
 		c.Skipped = &message{Message: r.Skipped}
 	case Failed:
 		var text []string
-		for _, f := range r.Findings {
+		for _, f := range r.Failures {
 			text = append(text, f.Problem+"\n-> "+f.Next)
 		}
-		c.Failure = &message{Message: r.Findings[0].Problem, Type: "failed", Text: strings.Join(text, "\n")}
+		c.Failure = &message{Message: r.Failures[0].Problem, Type: "failed", Text: strings.Join(text, "\n")}
 	}
 	return c
 }

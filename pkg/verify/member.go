@@ -4,43 +4,35 @@ package verify
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
-	"net"
-	"net/url"
 	"slices"
 	"sync"
-	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-)
 
-// memberTimeout is how long one member may take; one that hangs must not keep
-// the others from being judged.
-const memberTimeout = 3 * time.Second
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
+)
 
 // member is what one member of etcd, asked at url, says.
 type member struct {
 	url     string
 	status  *clientv3.StatusResponse // nil: it does not answer
 	members []*etcdserverpb.Member   // as it knows them
-	finding *Finding
+	failure *Failure
 }
 
 // askMembers asks all at once.
-func askMembers(ctx context.Context, urls []string, config *tls.Config) []member {
-	ctx, cancel := context.WithTimeout(ctx, memberTimeout)
+func askMembers(ctx context.Context, etcd etcdclient.Config, urls []string) []member {
+	ctx, cancel := context.WithTimeout(ctx, etcdclient.MemberTimeout)
 	defer cancel()
 	asked := make([]member, len(urls))
 	var wg sync.WaitGroup
 	for i, u := range urls {
 		wg.Go(func() {
 			asked[i].url = u
-			if err := asked[i].ask(ctx, config); err != nil {
-				asked[i].finding = explainMember(u, err)
+			if err := asked[i].ask(ctx, etcd); err != nil {
+				asked[i].failure = etcdFailure(etcd, u, err)
 			}
 		})
 	}
@@ -49,11 +41,11 @@ func askMembers(ctx context.Context, urls []string, config *tls.Config) []member
 }
 
 // ask asks with what works without a quorum first.
-func (m *member) ask(ctx context.Context, config *tls.Config) error {
-	if err := shakeHands(ctx, m.url, config); err != nil {
+func (m *member) ask(ctx context.Context, etcd etcdclient.Config) error {
+	if err := etcd.Dial(ctx, m.url); err != nil {
 		return err
 	}
-	client, err := etcdClient(ctx, []string{m.url}, config)
+	client, err := etcd.Client(ctx, m.url)
 	if err != nil {
 		return err
 	}
@@ -66,51 +58,13 @@ func (m *member) ask(ctx context.Context, config *tls.Config) error {
 		return err
 	}
 	m.members = list.Members
-	// Through the leader, as the apiserver's own check.
-	_, err = client.Get(ctx, "health", clientv3.WithCountOnly())
-	if status.Code(err) == codes.PermissionDenied {
-		return nil
-	}
-	return err
+	return etcdclient.CheckQuorum(ctx, client)
 }
 
-// shakeHands connects once: gRPC hides why a connection fails.
-func shakeHands(ctx context.Context, server string, config *tls.Config) error {
-	u, err := url.Parse(server)
-	if err != nil {
-		return err
-	}
-	var dialer interface {
-		DialContext(ctx context.Context, network, address string) (net.Conn, error)
-	} = &tls.Dialer{Config: config.Clone()}
-	if u.Scheme != "https" {
-		dialer = &net.Dialer{}
-	}
-	conn, err := dialer.DialContext(ctx, "tcp", u.Host)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
-}
-
-func explainMember(server string, err error) *Finding {
-	kind, words := diagnose(err)
-	next := "see etcd's log there: journalctl -u etcd, or journalctl -u khw-controller where it is embedded"
-	switch kind {
-	case refused:
-		next = "start it: systemctl start etcd, or khw-controller where it is embedded"
-	case silent:
-		next = "see whether the machine and etcd there are up, whether tcp 2379 and 2380 are open between the controllers, and whether most members run"
-	case noSuchName, noRoute:
-		next = "correct --etcd-servers"
-	case wrongCA:
-		next = "point --kube-apiserver-arg etcd-cafile to the CA of this etcd"
-	case wrongName, outOfDate:
-		next = "make its certificate anew, for its address too, as in lab chapter 04"
-	case clientCert:
-		next = "point --kube-apiserver-arg etcd-certfile to a certificate of the CA that etcd trusts"
-	}
-	return &Finding{server + " " + words, next}
+// etcdFailure is the failure that err, from reaching endpoint, means.
+func etcdFailure(etcd etcdclient.Config, endpoint string, err error) *Failure {
+	p := etcd.Explain(endpoint, err)
+	return &Failure{p.Error(), p.Fix}
 }
 
 // notAsked returns where to ask the members that those asked know of and that
@@ -142,7 +96,7 @@ func (m member) line(listed map[uint64]*etcdserverpb.Member) string {
 		name = l.Name
 	}
 	health, role := "healthy", "follower"
-	if m.finding != nil {
+	if m.failure != nil {
 		health = "unhealthy"
 	}
 	if m.status.Leader == id {

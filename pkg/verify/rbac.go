@@ -15,6 +15,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/cert"
+
+	"github.com/khw-controller/khw-controller/pkg/connerr"
 )
 
 // What the lab applies for the apiserver's way to kubelets.
@@ -32,57 +34,57 @@ var (
 
 const applyRBAC = "restart khw-controller: the first to hold the lease kube-system/khw-bootstrap applies it anew"
 
-// lookAtRBAC wants the lab's role and binding there, and asks whether they work.
-func lookAtRBAC(ctx context.Context, t Target) observation {
+// checkRBAC wants the lab's role and binding there, and asks whether they work.
+func checkRBAC(ctx context.Context, t Target) checkResult {
 	user, bad := kubeletClient(t.KubeletClientCertificate)
 	if bad != nil {
-		return observation{findings: []Finding{*bad}}
+		return bad.result()
 	}
 	a, bad := newAPI(t.Kubeconfig)
 	if bad != nil {
-		return observation{findings: []Finding{*bad}}
+		return bad.result()
 	}
-	o, err := lookAtRole(ctx, a, user.Subject.CommonName)
+	r, err := checkRole(ctx, a, user.Subject.CommonName)
 	if err != nil {
-		return a.unanswered(err)
+		return a.explain(err).result()
 	}
 	denied, err := deniedToKubeletClient(ctx, a, user)
 	if err != nil {
-		return a.unanswered(err)
+		return a.explain(err).result()
 	}
 	if len(denied) == 0 {
-		for _, r := range kubeletResources {
-			o.output = append(o.output, fmt.Sprintf("User %q can %s nodes/%s", user.Subject.CommonName, strings.Join(kubeletVerbs, ", "), r))
+		for _, resource := range kubeletResources {
+			r.output = append(r.output, fmt.Sprintf("User %q can %s nodes/%s", user.Subject.CommonName, strings.Join(kubeletVerbs, ", "), resource))
 		}
-		return o
+		return r
 	}
 	problem := fmt.Sprintf("the user %q of %s must not %s", user.Subject.CommonName, t.KubeletClientCertificate, strings.Join(denied, ", "))
-	if len(o.findings) == 0 {
-		o.find(problem, "see the rules: khw-controller kubectl get clusterrole "+kubeletRole+" -o yaml; then "+applyRBAC)
-		return o
+	if len(r.failures) == 0 {
+		r.fail(problem, "see the rules: khw-controller kubectl get clusterrole "+kubeletRole+" -o yaml; then "+applyRBAC)
+		return r
 	}
-	o.find(problem, o.findings[0].Next)
-	return o
+	r.fail(problem, r.failures[0].Next)
+	return r
 }
 
 // kubeletClient returns the certificate with which the apiserver goes to kubelets.
-func kubeletClient(path string) (*x509.Certificate, *Finding) {
+func kubeletClient(path string) (*x509.Certificate, *Failure) {
 	const flag = "--kube-apiserver-arg kubelet-client-certificate"
 	if path == "" {
-		return nil, &Finding{"the apiserver has no client certificate for kubelets", "set " + flag + " to kubernetes.pem, as in the lab"}
+		return nil, &Failure{"the apiserver has no client certificate for kubelets", "set " + flag + " to kubernetes.pem, as in the lab"}
 	}
 	certs, err := cert.CertsFromFile(path)
 	if err != nil {
-		return nil, &Finding{"the client certificate for kubelets: " + oneLine(err), "correct " + flag}
+		return nil, &Failure{"the client certificate for kubelets: " + connerr.OneLine(err), "correct " + flag}
 	}
 	if certs[0].Subject.CommonName == "" {
-		return nil, &Finding{path + " has no common name, so that it is nobody's", "sign one with CN=kubernetes, as in lab chapter 04"}
+		return nil, &Failure{path + " has no common name, so that it is nobody's", "sign one with CN=kubernetes, as in lab chapter 04"}
 	}
 	return certs[0], nil
 }
 
-// lookAtRole wants the role, and the binding of user to it.
-func lookAtRole(ctx context.Context, a *api, user string) (o observation, err error) {
+// checkRole wants the role, and the binding of user to it.
+func checkRole(ctx context.Context, a *api, user string) (r checkResult, err error) {
 	next := func(meta metav1.ObjectMeta) string {
 		if meta.Annotations[rbacv1.AutoUpdateAnnotationKey] == "false" {
 			return "correct it by hand: its annotation " + rbacv1.AutoUpdateAnnotationKey + "=false keeps khw-controller from it"
@@ -92,26 +94,26 @@ func lookAtRole(ctx context.Context, a *api, user string) (o observation, err er
 	role, err := a.RbacV1().ClusterRoles().Get(ctx, kubeletRole, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		o.find("the ClusterRole "+kubeletRole+" is not there", applyRBAC)
+		r.fail("the ClusterRole "+kubeletRole+" is not there", applyRBAC)
 	case err != nil:
-		return o, err
+		return r, err
 	default:
 		if missing := missingResources(role.Rules); len(missing) > 0 {
-			o.find("the ClusterRole "+kubeletRole+" lacks "+strings.Join(missing, ", "), next(role.ObjectMeta))
+			r.fail("the ClusterRole "+kubeletRole+" lacks "+strings.Join(missing, ", "), next(role.ObjectMeta))
 		}
 	}
 	binding, err := a.RbacV1().ClusterRoleBindings().Get(ctx, kubeletBinding, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		o.find("the ClusterRoleBinding "+kubeletBinding+" is not there", applyRBAC)
+		r.fail("the ClusterRoleBinding "+kubeletBinding+" is not there", applyRBAC)
 	case err != nil:
-		return o, err
+		return r, err
 	case binding.RoleRef.Name != kubeletRole:
-		o.find(fmt.Sprintf("the ClusterRoleBinding %s binds to %s, want %s", kubeletBinding, binding.RoleRef.Name, kubeletRole), next(binding.ObjectMeta))
+		r.fail(fmt.Sprintf("the ClusterRoleBinding %s binds to %s, want %s", kubeletBinding, binding.RoleRef.Name, kubeletRole), next(binding.ObjectMeta))
 	case !slices.ContainsFunc(binding.Subjects, func(s rbacv1.Subject) bool { return s.Kind == rbacv1.UserKind && s.Name == user }):
-		o.find(fmt.Sprintf("the ClusterRoleBinding %s does not bind the user %q", kubeletBinding, user), next(binding.ObjectMeta))
+		r.fail(fmt.Sprintf("the ClusterRoleBinding %s does not bind the user %q", kubeletBinding, user), next(binding.ObjectMeta))
 	}
-	return o, nil
+	return r, nil
 }
 
 // missingResources lists what rules do not give with every verb.

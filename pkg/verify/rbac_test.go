@@ -39,40 +39,40 @@ func TestRBAC(t *testing.T) {
 		role    = "GET /apis/rbac.authorization.k8s.io/v1/clusterroles/system:kube-apiserver-to-kubelet"
 		binding = "GET /apis/rbac.authorization.k8s.io/v1/clusterrolebindings/system:kube-apiserver"
 	)
-	w := newWorld(t)
+	w := newFakeAPI(t)
 	for name, test := range map[string]struct {
-		change        func(w *world, role *rbacv1.ClusterRole, binding *rbacv1.ClusterRoleBinding)
+		change        func(w *fakeAPI, role *rbacv1.ClusterRole, binding *rbacv1.ClusterRoleBinding)
 		denied        string // verb resource
 		problem, next string
 	}{
 		"as in the lab": {nil, "", "", ""},
-		"no role":       {func(w *world, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[role] = 404 }, "", "the ClusterRole system:kube-apiserver-to-kubelet is not there", "restart khw-controller"},
-		"no binding":    {func(w *world, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[binding] = 404 }, "", "the ClusterRoleBinding system:kube-apiserver is not there", "khw-bootstrap"},
-		"a resource less": {func(_ *world, r *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) {
+		"no role":       {func(w *fakeAPI, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[role] = 404 }, "", "the ClusterRole system:kube-apiserver-to-kubelet is not there", "restart khw-controller"},
+		"no binding":    {func(w *fakeAPI, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[binding] = 404 }, "", "the ClusterRoleBinding system:kube-apiserver is not there", "khw-bootstrap"},
+		"a resource less": {func(_ *fakeAPI, r *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) {
 			r.Rules[0].Resources = r.Rules[0].Resources[1:]
 		}, "", "lacks nodes/proxy", "restart"},
-		"a verb less": {func(_ *world, r *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) {
+		"a verb less": {func(_ *fakeAPI, r *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) {
 			r.Rules[0].Verbs = []string{"get"}
 		}, "", "lacks nodes/proxy, nodes/stats", "restart"},
-		"another role": {func(_ *world, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) { b.RoleRef.Name = "view" }, "", "binds to view", "restart"},
-		"another user": {func(_ *world, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) {
+		"another role": {func(_ *fakeAPI, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) { b.RoleRef.Name = "view" }, "", "binds to view", "restart"},
+		"another user": {func(_ *fakeAPI, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) {
 			b.Subjects[0].Name = "kube-apiserver"
 		}, "", `does not bind the user "kubernetes"`, "restart"},
-		"kept by its owner": {func(_ *world, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) {
+		"kept by its owner": {func(_ *fakeAPI, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) {
 			b.Subjects, b.Annotations = nil, map[string]string{"rbac.authorization.kubernetes.io/autoupdate": "false"}
 		}, "", "does not bind", "by hand: its annotation"},
 		"there, but not effective": {nil, "create proxy", `the user "kubernetes" of `, "get clusterrole"},
 		"denied":                   {nil, "* log", "must not * nodes/log", ""},
-		"not an admin":             {func(w *world, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[role] = 403 }, "", "admin.kubeconfig", "system:masters"},
-		"a stranger":               {func(w *world, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[role] = 401 }, "", "does not know the user", "lab chapter 05"},
-		"etcd is away":             {func(w *world, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[role] = 500 }, "", "has trouble", "etcd members"},
+		"not an admin":             {func(w *fakeAPI, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[role] = 403 }, "", "admin.kubeconfig", "system:masters"},
+		"unknown user":             {func(w *fakeAPI, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[role] = 401 }, "", "does not know the user", "lab chapter 05"},
+		"etcd is away":             {func(w *fakeAPI, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[role] = 500 }, "", "has trouble", "etcd members"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.forget()
-			r, b := labRole(), labBinding()
-			w.answers[role], w.answers[binding] = r, b
+			ours, b := labRole(), labBinding()
+			w.answers[role], w.answers[binding] = ours, b
 			if test.change != nil {
-				test.change(w, r, b)
+				test.change(w, ours, b)
 			}
 			for key := range w.codes {
 				delete(w.answers, key)
@@ -107,10 +107,10 @@ func TestRBAC(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			o := lookAtRBAC(t.Context(), Target{Kubeconfig: w.files.AdminKubeconfig, KubeletClientCertificate: w.files.Cert})
-			wants(t, o, test.problem, test.next)
-			if test.problem == "" && (len(asked) != 15 || len(o.output) != 5) {
-				t.Errorf("asked %v, shows %q", asked, o.output)
+			r := checkRBAC(t.Context(), Target{Kubeconfig: w.files.AdminKubeconfig, KubeletClientCertificate: w.files.Cert})
+			wants(t, r, test.problem, test.next)
+			if test.problem == "" && (len(asked) != 15 || len(r.output) != 5) {
+				t.Errorf("asked %v, shows %q", asked, r.output)
 			}
 		})
 	}
@@ -119,6 +119,6 @@ func TestRBAC(t *testing.T) {
 func TestRBACNeedsAClientCertificate(t *testing.T) {
 	f := files(t, 6443)
 	for path, says := range map[string]string{"": "no client certificate", f.CA + ".gone": "no such file", f.EncryptionConfig: "client certificate for kubelets"} {
-		wants(t, lookAtRBAC(t.Context(), Target{Kubeconfig: f.AdminKubeconfig, KubeletClientCertificate: path}), says, "kubelet-client-certificate")
+		wants(t, checkRBAC(t.Context(), Target{Kubeconfig: f.AdminKubeconfig, KubeletClientCertificate: path}), says, "kubelet-client-certificate")
 	}
 }

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 )
 
 var quiet = log.New(io.Discard, "", 0)
@@ -45,14 +47,14 @@ func TestUnits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			list := func(context.Context, []string) (string, error) { return test.listed, nil }
-			wants(t, lookAtUnits(t.Context(), Target{UnitFiles: list}), test.problem, test.next)
+			wants(t, checkUnits(t.Context(), Target{UnitFiles: list}), test.problem, test.next)
 		})
 	}
-	if o := lookAtUnits(t.Context(), Target{}); o.skipped == "" || o.findings != nil {
-		t.Errorf("without systemd: %+v", o)
+	if r := checkUnits(t.Context(), Target{}); r.skipped == "" || r.failures != nil {
+		t.Errorf("without systemd: %+v", r)
 	}
 	broken := func(context.Context, []string) (string, error) { return "", errors.New("no bus") }
-	wants(t, lookAtUnits(t.Context(), Target{UnitFiles: broken}), "systemctl list-unit-files: no bus", "by hand")
+	wants(t, checkUnits(t.Context(), Target{UnitFiles: broken}), "systemctl list-unit-files: no bus", "by hand")
 }
 
 func TestSystemctl(t *testing.T) {
@@ -87,18 +89,18 @@ func TestComponents(t *testing.T) {
 	down := componentStatus("scheduler", "False", "Get \"https://127.0.0.1:10259/healthz\": connection refused", "")
 	for name, test := range map[string]struct {
 		list          []corev1.ComponentStatus
-		moved         map[string]string
+		ports         map[string]int
 		problem, next string
 	}{
 		"all healthy":         {[]corev1.ComponentStatus{kcm, scheduler, etcd, componentStatus("etcd-1", "True", "ok", "")}, nil, "", ""},
 		"one down":            {[]corev1.ComponentStatus{kcm, down, etcd}, nil, "scheduler is unhealthy: Get", "khw-controller status"},
-		"moved":               {[]corev1.ComponentStatus{kcm, down, etcd}, map[string]string{"scheduler": "20259"}, "scheduler is unhealthy", "secure-port=20259 has moved it"},
+		"moved":               {[]corev1.ComponentStatus{kcm, down, etcd}, map[string]int{"scheduler": 20259}, "scheduler is unhealthy", "secure-port=20259 has moved it"},
 		"said to be in place": {[]corev1.ComponentStatus{kcm, down, etcd}, map[string]string{"scheduler": "10259"}, "scheduler is unhealthy", "khw-controller status"},
 		"etcd down":           {[]corev1.ComponentStatus{kcm, scheduler, componentStatus("etcd-1", "False", "", "deadline")}, nil, "etcd-1 is unhealthy: deadline", "etcd members"},
 		"no condition":        {[]corev1.ComponentStatus{kcm, scheduler, {}}, nil, "its health is not known", ""},
 		"not listed":          {[]corev1.ComponentStatus{scheduler, etcd}, nil, "does not list controller-manager", "--kubeconfig"},
 	} {
-		t.Run(name, func(t *testing.T) { wants(t, judgeComponents(test.list, test.moved), test.problem, test.next) })
+		t.Run(name, func(t *testing.T) { wants(t, evaluateComponents(test.list, test.ports), test.problem, test.next) })
 	}
 	want := []string{
 		"NAME                 STATUS    MESSAGE   ERROR",
@@ -106,7 +108,7 @@ func TestComponents(t *testing.T) {
 		"scheduler            Healthy   ok",
 		"etcd-0               Healthy   ok",
 	}
-	if got := judgeComponents([]corev1.ComponentStatus{kcm, scheduler, etcd}, nil).output; !slices.Equal(got, want) {
+	if got := evaluateComponents([]corev1.ComponentStatus{kcm, scheduler, etcd}, nil).output; !slices.Equal(got, want) {
 		t.Errorf("got %q, want the lab's table %q", got, want)
 	}
 }
@@ -143,16 +145,16 @@ func TestHealth(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(test.handler)
 			defer s.Close()
-			wants(t, lookAtHealth(t.Context(), Target{HealthAddress: s.Listener.Addr().String()}), test.problem, test.next)
+			wants(t, checkHealth(t.Context(), Target{HealthAddress: s.Listener.Addr().String()}), test.problem, test.next)
 		})
 	}
-	wants(t, lookAtHealth(t.Context(), Target{HealthAddress: nobody(t)}), "nobody listens there", "systemctl start khw-controller")
-	if o := lookAtHealth(t.Context(), Target{}); !strings.Contains(o.skipped, "--healthz-bind-address") {
-		t.Errorf("turned off: %+v", o)
+	wants(t, checkHealth(t.Context(), Target{HealthAddress: nobody(t)}), "nobody listens there", "systemctl start khw-controller")
+	if r := checkHealth(t.Context(), Target{}); !strings.Contains(r.skipped, "--healthz-bind-address") {
+		t.Errorf("turned off: %+v", r)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	wants(t, lookAtHealth(ctx, Target{HealthAddress: listen(t, "127.0.0.1:0").Addr().String()}), "does not answer in time", "")
+	wants(t, checkHealth(ctx, Target{HealthAddress: listen(t, "127.0.0.1:0").Addr().String()}), "does not answer in time", "")
 }
 
 func TestParseAddress(t *testing.T) {
@@ -174,11 +176,12 @@ func TestWhenNothingRunsEveryStepSaysWhatToDo(t *testing.T) {
 	l.Close()
 	target := Target{
 		Kubeconfig: f.AdminKubeconfig, CA: f.CA, HealthAddress: nobody(t), KubeletClientCertificate: f.Cert,
-		Etcd: Etcd{Servers: []string{"https://" + nobody(t)}, CA: f.CA, Cert: f.Cert, Key: f.Key, Prefix: "/registry"},
+		Etcd:       etcdclient.Config{Endpoints: []string{"https://" + nobody(t)}, CAFile: f.CA, CertFile: f.Cert, KeyFile: f.Key},
+		EtcdPrefix: "/registry",
 	}
 	lacks := target
 	lacks.Kubeconfig = filepath.Join(t.TempDir(), "admin.kubeconfig")
-	lacks.CA, lacks.Etcd.CA, lacks.KubeletClientCertificate = lacks.Kubeconfig, lacks.Kubeconfig, lacks.Kubeconfig
+	lacks.CA, lacks.Etcd.CAFile, lacks.KubeletClientCertificate = lacks.Kubeconfig, lacks.Kubeconfig, lacks.Kubeconfig
 	for name, target := range map[string]Target{"nothing runs": target, "no files": lacks} {
 		var order []string
 		begun := time.Now()
@@ -190,7 +193,7 @@ func TestWhenNothingRunsEveryStepSaysWhatToDo(t *testing.T) {
 			t.Errorf("%s: it took %s", name, took)
 		}
 		for _, r := range results[1:] {
-			if r.Outcome != Failed || len(r.Findings) == 0 || r.Findings[0].Problem == "" || r.Findings[0].Next == "" {
+			if r.Outcome != Failed || len(r.Failures) == 0 || r.Failures[0].Problem == "" || r.Failures[0].Next == "" {
 				t.Errorf("%s: %+v", name, r)
 			}
 		}

@@ -30,7 +30,7 @@ func WriteResult(w io.Writer, r Result, m Marks) {
 	for _, line := range r.Output {
 		fmt.Fprintln(w, strings.TrimRight("    "+line, " "))
 	}
-	for _, f := range r.Findings {
+	for _, f := range r.Failures {
 		fmt.Fprintf(w, "    %s\n    %s %s\n", f.Problem, m.Next, f.Next)
 	}
 }
@@ -46,14 +46,14 @@ func printable(r Result) Result {
 			return c
 		}, s)
 	}
-	output, findings := make([]string, len(r.Output)), make([]Finding, len(r.Findings))
+	output, failures := make([]string, len(r.Output)), make([]Failure, len(r.Failures))
 	for i, line := range r.Output {
 		output[i] = clean(line)
 	}
-	for i, f := range r.Findings {
-		findings[i] = Finding{clean(f.Problem), clean(f.Next)}
+	for i, f := range r.Failures {
+		failures[i] = Failure{clean(f.Problem), clean(f.Next)}
 	}
-	r.Output, r.Findings = output, findings
+	r.Output, r.Failures = output, failures
 	return r
 }
 

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+
+	"github.com/khw-controller/khw-controller/pkg/connerr"
 )
 
 // ownUnit is the one unit that takes the place of the lab's.
@@ -31,65 +33,75 @@ func Systemctl(ctx context.Context, units []string) (string, error) {
 	return string(out), err
 }
 
-// lookAtUnits is the lab's `systemctl list-unit-files | grep enabled | grep kube`.
-func lookAtUnits(ctx context.Context, t Target) observation {
+// checkUnits is the lab's `systemctl list-unit-files | grep enabled | grep kube`.
+func checkUnits(ctx context.Context, t Target) checkResult {
 	if t.UnitFiles == nil {
-		return observation{skipped: "no unit runs it: no systemd here, or below a --root"}
+		return checkResult{skipped: "no unit runs it: no systemd here, or below a --root"}
 	}
 	listed, err := t.UnitFiles(ctx, append([]string{ownUnit}, labUnits...))
 	if err != nil {
-		return failed("systemctl list-unit-files: "+oneLine(err), "run it by hand and see what it says")
+		return failed("systemctl list-unit-files: "+connerr.OneLine(err), "run it by hand and see what it says")
 	}
-	return judgeUnits(unitStates(listed))
+	return evaluateUnits(unitStates(listed))
 }
 
+// unitState is a unit file's state, as systemctl(1) lists them under is-enabled.
+type unitState string
+
+// The states that are told apart.
+const (
+	notInstalled unitState = "" // systemctl does not list it
+	enabled      unitState = "enabled"
+	masked       unitState = "masked"
+)
+
 // unitStates reads the lines of systemctl: unit, state, and more.
-func unitStates(listed string) map[string]string {
-	states := map[string]string{}
+func unitStates(listed string) map[string]unitState {
+	states := map[string]unitState{}
 	for line := range strings.Lines(listed) {
 		if f := strings.Fields(line); len(f) > 1 {
-			states[f[0]] = f[1]
+			states[f[0]] = unitState(f[1])
 		}
 	}
 	return states
 }
 
-func judgeUnits(states map[string]string) (o observation) {
+func evaluateUnits(states map[string]unitState) (r checkResult) {
 	for _, unit := range append([]string{ownUnit}, labUnits...) {
 		if state, ok := states[unit]; ok {
-			o.output = append(o.output, fmt.Sprintf("%-42s %s", unit, state))
+			r.output = append(r.output, fmt.Sprintf("%-42s %s", unit, state))
 		}
 	}
-	enabled := func(unit string) bool { return states[unit] == "enabled" }
-	switch own, theirs := enabled(ownUnit), slices.ContainsFunc(labUnits, enabled); {
+	isEnabled := func(unit string) bool { return states[unit] == enabled }
+	switch own, theirs := isEnabled(ownUnit), slices.ContainsFunc(labUnits, isEnabled); {
 	case own && theirs:
-		o.find("the lab's units and "+ownUnit+" are enabled, and all want the same ports",
+		r.fail("the lab's units and "+ownUnit+" are enabled, and all want the same ports",
 			"systemctl disable --now "+strings.Join(labUnits, " "))
 	case own:
 	case theirs:
 		for _, unit := range labUnits {
-			if !enabled(unit) {
-				o.find(unit+" is "+orMissing(states[unit]), "systemctl enable --now "+unit)
+			if !isEnabled(unit) {
+				r.fail(unit+" is "+orMissing(states[unit]), "systemctl enable --now "+unit)
 			}
 		}
 	default:
-		o.find(ownUnit+" is "+orMissing(states[ownUnit]), nextForUnit(states[ownUnit]))
+		r.fail(ownUnit+" is "+orMissing(states[ownUnit]), nextForUnit(states[ownUnit]))
 	}
-	return o
+	return r
 }
 
-func orMissing(state string) string {
-	if state == "" {
+func orMissing(state unitState) string {
+	if state == notInstalled {
 		return "not installed"
 	}
-	return state + ", not enabled"
+	return string(state) + ", not enabled"
 }
 
-func nextForUnit(state string) string {
+func nextForUnit(state unitState) string {
 	switch state {
-	case "":
+	case notInstalled:
 		return "install the package, which brings the unit, then systemctl enable --now " + ownUnit
-	case "masked":
+	case masked:
 		return "systemctl unmask " + ownUnit + ", then systemctl enable --now " + ownUnit
 	}
 	return "systemctl enable --now " + ownUnit

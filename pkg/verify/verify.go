@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package verify goes through the lab's verification, step by step, and judges
-// it: what the lab's reader compares with the lab's output by eye. It takes where
+// Package verify goes through the lab's verification, step by step, and
+// evaluates it: what the lab's reader compares with the lab's output by eye. It takes where
 // everything is, and returns one Result a step; what it makes for a step it
 // removes with the step.
 package verify
@@ -9,6 +9,8 @@ package verify
 import (
 	"context"
 	"time"
+
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 )
 
 // Target says where everything is: every value resolved, nothing left to look up.
@@ -22,24 +24,18 @@ type Target struct {
 	UnitFiles func(ctx context.Context, units []string) (string, error)
 	// HealthAddress is where health checks are answered, host:port; "" nowhere.
 	HealthAddress string
-	// MovedPorts are the ports of components that are not where
-	// componentstatuses looks for them, by its name for them.
-	MovedPorts map[string]string
+	// Ports are the components' ports, by componentstatuses' name for them.
+	Ports map[string]int
 	// KubeletClientCertificate is with what the apiserver goes to kubelets.
 	KubeletClientCertificate string
 	// Etcd is how the apiserver reaches etcd.
-	Etcd Etcd
+	Etcd etcdclient.Config
+	// EtcdPrefix is where the apiserver keeps its objects in etcd: /registry.
+	EtcdPrefix string
 	// EncryptionConfig is the apiserver's; "" for none.
 	EncryptionConfig string
 	// LoadBalancer is the load balancer's address, host:port; "" for none.
 	LoadBalancer string
-}
-
-// Etcd is how etcd is reached, and where the apiserver keeps its objects in it.
-type Etcd struct {
-	Servers       []string // URLs
-	CA, Cert, Key string   // files; "" for none
-	Prefix        string   // "/registry"
 }
 
 // Outcome is how a step ended.
@@ -52,8 +48,8 @@ const (
 	Skipped Outcome = "skipped" // there is nothing to verify
 )
 
-// Finding is one thing that is not as it should be.
-type Finding struct {
+// Failure is one thing that is not as it should be, and what to do about it.
+type Failure struct {
 	// Problem says what is wrong.
 	Problem string `json:"problem"`
 	// Next is the next thing to do about it.
@@ -71,8 +67,8 @@ type Result struct {
 	Output []string `json:"output"`
 	// Skipped says why there is nothing to verify.
 	Skipped string `json:"skipped,omitempty"`
-	// Findings are what is wrong; none unless the outcome is Failed.
-	Findings []Finding `json:"findings"`
+	// Failures are what is wrong; none unless the outcome is Failed.
+	Failures []Failure `json:"findings"`
 	// Seconds is how long the step took.
 	Seconds float64 `json:"seconds"`
 }
@@ -80,35 +76,36 @@ type Result struct {
 // timeout is how long a step may take.
 const timeout = 8 * time.Second
 
-// observation is what a step has seen.
-type observation struct {
+// checkResult is what the check of one step has found.
+type checkResult struct {
 	output   []string
-	findings []Finding
+	failures []Failure
 	skipped  string
 }
 
-func (o *observation) find(problem, next string) {
-	o.findings = append(o.findings, Finding{problem, next})
+func (r *checkResult) fail(problem, next string) {
+	r.failures = append(r.failures, Failure{problem, next})
 }
 
-// failed is an observation of one problem and nothing else.
-func failed(problem, next string) observation {
-	return observation{findings: []Finding{{problem, next}}}
-}
+// result is f and nothing else.
+func (f *Failure) result() checkResult { return checkResult{failures: []Failure{*f}} }
+
+// failed is the result of one problem and nothing else.
+func failed(problem, next string) checkResult { return (&Failure{problem, next}).result() }
 
 // steps are the lab's, in its order; it has etcd's and the encryption's in its
 // chapters 07 and 13.
 var steps = []struct {
-	name string
-	look func(context.Context, Target) observation
+	name  string
+	check func(context.Context, Target) checkResult
 }{
-	{"units", lookAtUnits},
-	{"componentstatuses", lookAtComponents},
-	{"health proxy", lookAtHealth},
-	{"kubelet RBAC", lookAtRBAC},
-	{"etcd members", lookAtEtcd},
-	{"encryption at rest", lookAtEncryption},
-	{"version", lookAtVersion},
+	{"units", checkUnits},
+	{"componentstatuses", checkComponents},
+	{"health proxy", checkHealth},
+	{"kubelet RBAC", checkRBAC},
+	{"etcd members", checkEtcd},
+	{"encryption at rest", checkEncryption},
+	{"version", checkVersion},
 }
 
 // Run goes through all steps at once, hands each Result to told in the lab's
@@ -122,8 +119,8 @@ func Run(ctx context.Context, t Target, told func(Result)) []Result {
 			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
 			begun := time.Now()
-			o := s.look(ctx, t)
-			pending[i] <- o.result(s.name, time.Since(begun))
+			r := s.check(ctx, t)
+			pending[i] <- r.result(s.name, time.Since(begun))
 		}()
 	}
 	var results []Result
@@ -135,18 +132,18 @@ func Run(ctx context.Context, t Target, told func(Result)) []Result {
 	return results
 }
 
-func (o observation) result(step string, took time.Duration) Result {
-	r := Result{
-		Step: step, Outcome: Passed, Skipped: o.skipped, Seconds: took.Seconds(),
-		Output: append([]string{}, o.output...), Findings: append([]Finding{}, o.findings...), // never null in JSON
+func (r checkResult) result(step string, took time.Duration) Result {
+	result := Result{
+		Step: step, Outcome: Passed, Skipped: r.skipped, Seconds: took.Seconds(),
+		Output: append([]string{}, r.output...), Failures: append([]Failure{}, r.failures...), // never null in JSON
 	}
 	switch {
-	case len(o.findings) > 0:
-		r.Outcome = Failed
-	case o.skipped != "":
-		r.Outcome = Skipped
+	case len(r.failures) > 0:
+		result.Outcome = Failed
+	case r.skipped != "":
+		result.Outcome = Skipped
 	}
-	return r
+	return result
 }
 
 // Count returns how many results have an outcome.

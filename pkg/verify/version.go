@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/version"
+
+	"github.com/khw-controller/khw-controller/pkg/connerr"
 )
 
 // ParseAddress reads an address as people write it, host or host:port, and
@@ -33,12 +35,12 @@ func ParseAddress(s, defaultPort string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// lookAtVersion is the lab's `curl --cacert ca.pem https://…:6443/version`,
+// checkVersion is the lab's `curl --cacert ca.pem https://…:6443/version`,
 // through the load balancer when there is one.
-func lookAtVersion(ctx context.Context, t Target) observation {
+func checkVersion(ctx context.Context, t Target) checkResult {
 	pem, err := os.ReadFile(t.CA)
 	if err != nil {
-		return failed(oneLine(err), "correct --kube-apiserver-arg client-ca-file")
+		return failed(connerr.OneLine(err), "correct --kube-apiserver-arg client-ca-file")
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
@@ -51,7 +53,7 @@ func lookAtVersion(ctx context.Context, t Target) observation {
 	}
 	if t.LoadBalancer == "" {
 		if bad != nil {
-			return observation{findings: []Finding{*bad}}
+			return bad.result()
 		}
 		return a.version(ctx, roots)
 	}
@@ -59,46 +61,46 @@ func lookAtVersion(ctx context.Context, t Target) observation {
 }
 
 // version wants /version as everybody sees it, past any load balancer.
-func (a *api) version(ctx context.Context, roots *x509.CertPool) observation {
+func (a *api) version(ctx context.Context, roots *x509.CertPool) checkResult {
 	got, raw, err := getVersion(ctx, a.server, roots)
 	var wrong statusError
 	switch {
 	case errors.As(err, &wrong):
 		return failed(a.server+"/version answers "+wrong.Error(), nextForStatus(int(wrong)))
 	case err != nil:
-		return a.unanswered(err)
+		return a.explain(err).result()
 	case got.GitVersion == "":
 		return failed(a.server+"/version does not answer as an apiserver does", "correct the server in "+a.kubeconfig)
 	}
-	return observation{output: append(lines(raw), "asked at "+a.server+"; --address LB asks through the load balancer")}
+	return checkResult{output: append(lines(raw), "asked at "+a.server+"; --address LB asks through the load balancer")}
 }
 
 func lines(s string) []string { return strings.Split(strings.TrimSpace(s), "\n") }
 
 // versionThrough wants /version of server, which leads to the apiserver at here
 // too, unless that is empty.
-func versionThrough(ctx context.Context, server, here string, roots *x509.CertPool, ca string) observation {
+func versionThrough(ctx context.Context, server, here string, roots *x509.CertPool, ca string) checkResult {
 	got, raw, err := getVersion(ctx, server, roots)
 	var wrong statusError
 	switch {
 	case errors.As(err, &wrong):
 		return failed(server+"/version answers "+wrong.Error(), nextForStatus(int(wrong)))
 	case err != nil:
-		kind, words := diagnose(err)
-		return failed(server+" "+words, nextForBalancer(kind, server, ca))
+		reason, words := connerr.Explain(err)
+		return failed(server+" "+words, nextForBalancer(reason, server, ca))
 	case got.GitVersion == "":
 		return failed(server+"/version does not answer as an apiserver does", "see whether the load balancer leads to port 6443 of the controllers")
 	}
-	o := observation{output: lines(raw)}
+	r := checkResult{output: lines(raw)}
 	if here == "" {
-		return o
+		return r
 	}
 	// When the apiserver here does not answer, other steps say so.
 	if own, _, err := getVersion(ctx, here, roots); err == nil && own.GitVersion != got.GitVersion {
-		o.find(fmt.Sprintf("%s serves %s, and the apiserver here %s", server, got.GitVersion, own.GitVersion),
+		r.fail(fmt.Sprintf("%s serves %s, and the apiserver here %s", server, got.GitVersion, own.GitVersion),
 			"see which instances the load balancer sends to: those of another cluster, or of an update that is not complete?")
 	}
-	return o
+	return r
 }
 
 // statusError is an HTTP status other than 200.

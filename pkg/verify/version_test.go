@@ -16,9 +16,9 @@ import (
 
 const getVersionPath = "GET /version"
 
-// balancer is a world whose load balancer is at an address of its own.
-func balancer(t *testing.T) (w *world, target func(address string) Target) {
-	w = newWorld(t)
+// balancer is an apiserver whose load balancer is at an address of its own.
+func balancer(t *testing.T) (w *fakeAPI, target func(address string) Target) {
+	w = newFakeAPI(t)
 	w.answers[getVersionPath] = version.Info{Major: "1", Minor: "37", GitVersion: "v1.37.2+khw"}
 	return w, func(address string) Target {
 		return Target{Kubeconfig: w.files.AdminKubeconfig, CA: w.files.CA, LoadBalancer: address}
@@ -28,14 +28,14 @@ func balancer(t *testing.T) (w *world, target func(address string) Target) {
 func TestVersionThroughTheLoadBalancer(t *testing.T) {
 	w, target := balancer(t)
 	here := w.server.Listener.Addr().String()
-	o := lookAtVersion(t.Context(), target(here))
-	wants(t, o, "", "")
-	if got := strings.Join(o.output, ""); !strings.Contains(got, `"gitVersion":"v1.37.2+khw"`) {
+	r := checkVersion(t.Context(), target(here))
+	wants(t, r, "", "")
+	if got := strings.Join(r.output, ""); !strings.Contains(got, `"gitVersion":"v1.37.2+khw"`) {
 		t.Errorf("it shows %s", got)
 	}
-	o = lookAtVersion(t.Context(), target(""))
-	wants(t, o, "", "")
-	if got := o.output[len(o.output)-1]; !strings.Contains(got, here) || !strings.Contains(got, "--address") {
+	r = checkVersion(t.Context(), target(""))
+	wants(t, r, "", "")
+	if got := r.output[len(r.output)-1]; !strings.Contains(got, here) || !strings.Contains(got, "--address") {
 		t.Errorf("without an address it says %q", got)
 	}
 }
@@ -94,7 +94,7 @@ func TestWhatLoadBalancersDoWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
-			wants(t, lookAtVersion(ctx, target(test.address(t))), test.problem, test.next)
+			wants(t, checkVersion(ctx, target(test.address(t))), test.problem, test.next)
 		})
 	}
 }
@@ -103,5 +103,5 @@ func TestALoadBalancerIsJudgedWithoutTheApiserverHere(t *testing.T) {
 	w, target := balancer(t)
 	there := serveTLS(t, listen(t, "127.0.0.1:0"), w.files, http.HandlerFunc(w.answer)).Listener.Addr()
 	w.server.Close()
-	wants(t, lookAtVersion(t.Context(), target(there.(*net.TCPAddr).String())), "", "")
+	wants(t, checkVersion(t.Context(), target(there.(*net.TCPAddr).String())), "", "")
 }

@@ -5,18 +5,16 @@ package verify
 import (
 	"bytes"
 	"encoding/xml"
-	"flag"
-	"os"
 	"testing"
 	"time"
-)
 
-var update = flag.Bool("update", false, "write testdata anew")
+	"github.com/khw-controller/khw-controller/internal/golden"
+)
 
 var sample = []Result{
 	{Step: "units", Outcome: Skipped, Skipped: "no systemd here", Seconds: 0.001},
 	{Step: "health proxy", Outcome: Passed, Output: []string{"HTTP/1.1 200 OK", "Content-Type: text/plain; charset=utf-8", "", "ok"}, Seconds: 0.02},
-	{Step: "version", Outcome: Failed, Findings: []Finding{
+	{Step: "version", Outcome: Failed, Failures: []Failure{
 		{`https://lb:6443 <odd> & "quoted"` + "\x00", "look"}, {"second", "do this"},
 	}, Seconds: 1.5},
 }
@@ -42,19 +40,7 @@ func TestWriters(t *testing.T) {
 		if err := write(&got); err != nil {
 			t.Fatal(err)
 		}
-		path := "testdata/" + file
-		if *update {
-			if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got.Bytes(), want) {
-			t.Errorf("%s: got\n%s", file, &got)
-		}
+		golden.Equal(t, file, got.Bytes())
 	}
 }
 

@@ -108,7 +108,7 @@ func down(controller string, reason error) answer {
 	return answer{controller: controller, reason: reason}
 }
 
-func (a answer) word() status.Word {
+func (a answer) word() status.Health {
 	if a.Report == nil {
 		return status.Down
 	}

@@ -17,17 +17,15 @@ func target(p *plan.Plan, kubeconfig, address string) (verify.Target, error) {
 	t := verify.Target{
 		Kubeconfig: kubeconfig,
 		CA:         p.ClientCA.Path,
-		MovedPorts: map[string]string{
-			"controller-manager": strconv.Itoa(p.ControllerManager.SecureServing.BindPort),
-			"scheduler":          strconv.Itoa(p.Scheduler.SecureServing.BindPort),
+		Ports: map[string]int{
+			"controller-manager": p.ControllerManager.SecureServing.BindPort,
+			"scheduler":          p.Scheduler.SecureServing.BindPort,
 		},
 		KubeletClientCertificate: p.KubeletClient.Cert.Path,
-		Etcd: verify.Etcd{
-			Servers: p.EtcdAccess.Endpoints, CA: p.EtcdAccess.CAFile, Cert: p.EtcdAccess.CertFile, Key: p.EtcdAccess.KeyFile,
-			Prefix: p.EtcdPrefix,
-		},
-		EncryptionConfig: p.EncryptionConfig.Path,
-		HealthAddress:    p.HealthAddress(),
+		Etcd:                     p.EtcdAccess,
+		EtcdPrefix:               p.EtcdPrefix,
+		EncryptionConfig:         p.EncryptionConfig.Path,
+		HealthAddress:            p.HealthAddress(),
 	}
 	if t.Kubeconfig == "" {
 		t.Kubeconfig = p.Files.AdminKubeconfig

@@ -9,15 +9,16 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/lab"
-	"github.com/khw-controller/khw-controller/pkg/server"
+	"github.com/khw-controller/khw-controller/pkg/plan"
 	"github.com/khw-controller/khw-controller/pkg/verify"
 )
 
-func plan(t *testing.T, c config.Config) *server.Plan {
+func planFor(t *testing.T, c config.Config) *plan.Plan {
 	t.Helper()
 	c.AdvertiseAddress = "192.0.2.10"
-	p, err := server.NewPlan(t.Context(), &c)
+	p, err := plan.New(t.Context(), &c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,15 +34,16 @@ func overrides(values ...string) []lab.Override {
 }
 
 func TestTheTargetIsWhereRunPutsThings(t *testing.T) {
-	got, err := target(plan(t, config.Config{Root: "/r", HealthzBindAddress: "0.0.0.0:80"}), "", "lb.example.com")
+	got, err := target(planFor(t, config.Config{Root: "/r", HealthzBindAddress: "0.0.0.0:80"}), "", "lb.example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
 	const dir = "/r/var/lib/kubernetes/"
 	want := verify.Target{
-		Kubeconfig: dir + "admin.kubeconfig", CA: dir + "ca.pem", HealthAddress: "127.0.0.1:80", MovedPorts: map[string]string{},
+		Kubeconfig: dir + "admin.kubeconfig", CA: dir + "ca.pem", HealthAddress: "127.0.0.1:80", Ports: map[string]int{"controller-manager": 10257, "scheduler": 10259},
 		KubeletClientCertificate: dir + "kubernetes.pem", EncryptionConfig: dir + "encryption-config.yaml", LoadBalancer: "lb.example.com:6443",
-		Etcd: verify.Etcd{Servers: []string{"https://127.0.0.1:2379"}, CA: dir + "ca.pem", Cert: dir + "kubernetes.pem", Key: dir + "kubernetes-key.pem", Prefix: "/registry"},
+		Etcd:       etcdclient.Config{Endpoints: []string{"https://127.0.0.1:2379"}, CAFile: dir + "ca.pem", CertFile: dir + "kubernetes.pem", KeyFile: dir + "kubernetes-key.pem"},
+		EtcdPrefix: "/registry",
 	}
 	if got.UnitFiles != nil {
 		t.Error("below a root, units are looked at")
@@ -52,7 +54,7 @@ func TestTheTargetIsWhereRunPutsThings(t *testing.T) {
 }
 
 func TestTheTargetFollowsTheFlags(t *testing.T) {
-	got, err := target(plan(t, config.Config{
+	got, err := target(planFor(t, config.Config{
 		Root: "/r", EtcdServers: []string{"https://10.240.0.10:2379", "https://10.240.0.11:2379"},
 		Args: map[lab.Component][]lab.Override{
 			lab.APIServer: overrides("secure-port=7443", "etcd-prefix=/k8s", "client-ca-file=/x/ca.pem"),
@@ -63,14 +65,14 @@ func TestTheTargetFollowsTheFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Kubeconfig != "/home/me/admin.kubeconfig" || got.CA != "/x/ca.pem" || got.HealthAddress != "" || got.LoadBalancer != "203.0.113.1:7443" ||
-		len(got.Etcd.Servers) != 2 || got.Etcd.Prefix != "/k8s" || got.MovedPorts["scheduler"] != "20259" || len(got.MovedPorts) != 1 {
+		len(got.Etcd.Endpoints) != 2 || got.EtcdPrefix != "/k8s" || got.Ports["scheduler"] != 20259 || got.Ports["controller-manager"] != 10257 {
 		t.Errorf("got %+v", got)
 	}
 }
 
 func TestAnAddressThatIsNone(t *testing.T) {
 	var usage cli.UsageError
-	if _, err := target(plan(t, config.Config{Root: "/r"}), "", "https://lb"); !errors.As(err, &usage) {
+	if _, err := target(planFor(t, config.Config{Root: "/r"}), "", "https://lb"); !errors.As(err, &usage) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -79,7 +81,7 @@ func TestHealthIsAskedForOnThisMachine(t *testing.T) {
 	for bind, want := range map[string]string{
 		"": "", ":80": "127.0.0.1:80", "[::]:80": "127.0.0.1:80", "192.0.2.1:8080": "192.0.2.1:8080", "[::1]:80": "[::1]:80",
 	} {
-		got, err := target(plan(t, config.Config{Root: "/r", HealthzBindAddress: bind}), "", "")
+		got, err := target(planFor(t, config.Config{Root: "/r", HealthzBindAddress: bind}), "", "")
 		if err != nil || got.HealthAddress != want {
 			t.Errorf("%s: got %s, %v, want %s", bind, got.HealthAddress, err, want)
 		}

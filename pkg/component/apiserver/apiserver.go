@@ -113,29 +113,29 @@ func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
 	}
 	s.loopback.Store(server.GenericAPIServer.LoopbackClientConfig)
 	s.prober.Store(p)
-	started, stop := s.outlasting(ctx)
+	delayed, stop := s.delayStop(ctx)
 	defer stop()
-	return prepared.Run(started)
+	return prepared.Run(delayed)
 }
 
-// startPatience is how long a stop waits for a start that is under way.
-const startPatience = 10 * time.Second
+// startGracePeriod is how long a stop waits for a start that is under way.
+const startGracePeriod = 10 * time.Second
 
-// outlasting returns a context that ends with ctx, but not before the server has
-// started: its hooks take the end of their context for a failure, and end the
+// delayStop returns a context that ends with ctx, but not before the server has
+// started, or startGracePeriod is over: its hooks take the end of their context for a failure, and end the
 // process (k8s.io/apiserver/pkg/server/hooks.go, runPostStartHook).
-func (s *Server) outlasting(ctx context.Context) (context.Context, context.CancelFunc) {
-	outlasting, stop := context.WithCancel(context.WithoutCancel(ctx))
+func (s *Server) delayStop(ctx context.Context) (context.Context, context.CancelFunc) {
+	delayed, stop := context.WithCancel(context.WithoutCancel(ctx))
 	context.AfterFunc(ctx, func() {
 		defer stop()
-		patience, cancel := context.WithTimeout(outlasting, startPatience)
+		grace, cancel := context.WithTimeout(delayed, startGracePeriod)
 		defer cancel()
-		// Its only error is that of patience.
-		_ = wait.PollUntilContextCancel(patience, startPoll, true, func(ctx context.Context) (bool, error) {
+		// Its only error is that the time is over.
+		_ = wait.PollUntilContextCancel(grace, startPoll, true, func(ctx context.Context) (bool, error) {
 			return s.Ready(ctx) == nil, nil
 		})
 	})
-	return outlasting, stop
+	return delayed, stop
 }
 
 const startPoll = 50 * time.Millisecond

@@ -80,11 +80,13 @@ func (c *klogCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 	return nil
 }
 
-// closed says whether an error is that of a listener which an orderly stop has
-// closed: no trouble, though etcd logs it as an error.
+// closed reports whether an error is that of a listener or a server which an
+// orderly stop has closed: no trouble, though etcd logs it as an error. The
+// servers are net/http's ("http: Server closed") and cmux's ("mux: server
+// closed").
 func closed(err any) bool {
 	text, ok := err.(string)
-	return ok && strings.HasSuffix(text, net.ErrClosed.Error())
+	return ok && (strings.HasSuffix(text, net.ErrClosed.Error()) || strings.HasSuffix(strings.ToLower(text), "server closed"))
 }
 
 func (c *klogCore) Sync() error {

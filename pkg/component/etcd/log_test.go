@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -59,7 +60,9 @@ func TestEtcdLogsThroughKlog(t *testing.T) {
 
 func TestAnOrderlyStopIsNoError(t *testing.T) {
 	log := newLogger(func(reason string) { t.Errorf("ended: %s", reason) })
-	for err, want := range map[error]string{net.ErrClosed: "I", errors.New("disk full"): "E"} {
+	for err, want := range map[error]string{
+		net.ErrClosed: "I", http.ErrServerClosed: "I", errors.New("mux: server closed"): "I", errors.New("disk full"): "E",
+	} {
 		got := capture(t, "0", func() { log.Error("setting up serving failed", zap.Error(err)) })
 		if !strings.HasPrefix(got, want) {
 			t.Errorf("%v is logged as %q", err, got)

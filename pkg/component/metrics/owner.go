@@ -9,16 +9,17 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/lab"
 )
 
-// divided are the families that all components share and whose label name tells
-// whose a series is, by their prefix.
-var divided = []string{"workqueue_", "informer_", "leader_election_"}
+// shared are the families, by their prefix, that all components have and whose
+// label name tells whose a series is.
+var shared = []string{"workqueue_", "informer_", "leader_election_"}
 
-// dividedBy returns the label that parts a family, if one does.
-func dividedBy(family string) (label string, ok bool) {
-	return "name", slices.ContainsFunc(divided, func(prefix string) bool { return strings.HasPrefix(family, prefix) })
+// ownerLabel returns the label that tells whose a series of a shared family is; ok
+// is false for a family that is not shared.
+func ownerLabel(family string) (label string, ok bool) {
+	return "name", slices.ContainsFunc(shared, func(prefix string) bool { return strings.HasPrefix(family, prefix) })
 }
 
-// seriesOwner returns the component to which the series of a divided family with
+// seriesOwner returns the component to which the series of a shared family with
 // that name belongs. Informers and leases carry their component's name; work
 // queues have names of their own, and most are the controllers'.
 func seriesOwner(family, name string) lab.Component {
@@ -51,9 +52,9 @@ var controllerFamilies = []string{"attachdetach_", "dynamic_resource_allocation_
 	"retroactive_storageclass_", "running_managed_controllers", "storage_operation_", "volume_operation_",
 	"clustertrustbundle_publisher_", "root_ca_cert_publisher_"}
 
-// ownerOf returns on whose page a family is shown that is not divided. What
+// familyOwner returns on whose page a family is shown that is not shared. What
 // belongs to the process, or cannot be told apart, is on the apiserver's.
-func ownerOf(family string) lab.Component {
+func familyOwner(family string) lab.Component {
 	has := func(prefix string) bool { return strings.HasPrefix(family, prefix) }
 	switch {
 	case has("scheduler_"):

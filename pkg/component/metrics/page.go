@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package metrics parts the metrics of one process by component. All components
+// Package metrics splits the metrics of one process by component. All components
 // register with one registry, so each of their ports would show the series of
 // all; here, each shows its own, and the process's are shown once.
 package metrics
@@ -38,18 +38,18 @@ type gatherer lab.Component
 // Gather implements metrics.Gatherer.
 func (g gatherer) Gather() ([]*dto.MetricFamily, error) {
 	all, err := legacyregistry.DefaultGatherer.Gather()
-	return part(all, lab.Component(g)), err
+	return ownedBy(lab.Component(g), all), err
 }
 
-// part returns the families of owner; of a family that several components share,
-// only owner's series.
-func part(all []*dto.MetricFamily, owner lab.Component) []*dto.MetricFamily {
-	var mine []*dto.MetricFamily
+// ownedBy returns the families of owner; of a family that several components
+// share, only owner's series.
+func ownedBy(owner lab.Component, all []*dto.MetricFamily) []*dto.MetricFamily {
+	var owned []*dto.MetricFamily
 	for _, family := range all {
-		label, divided := dividedBy(family.GetName())
-		if !divided {
-			if ownerOf(family.GetName()) == owner {
-				mine = append(mine, family)
+		label, isShared := ownerLabel(family.GetName())
+		if !isShared {
+			if familyOwner(family.GetName()) == owner {
+				owned = append(owned, family)
 			}
 			continue
 		}
@@ -60,10 +60,10 @@ func part(all []*dto.MetricFamily, owner lab.Component) []*dto.MetricFamily {
 			}
 		}
 		if len(series) > 0 {
-			mine = append(mine, &dto.MetricFamily{Name: family.Name, Help: family.Help, Type: family.Type, Unit: family.Unit, Metric: series})
+			owned = append(owned, &dto.MetricFamily{Name: family.Name, Help: family.Help, Type: family.Type, Unit: family.Unit, Metric: series})
 		}
 	}
-	return mine
+	return owned
 }
 
 func value(m *dto.Metric, label string) string {

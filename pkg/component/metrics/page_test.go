@@ -47,18 +47,18 @@ func TestEverySeriesIsOnOnePage(t *testing.T) {
 		lab.Scheduler: "scheduler_pending_pods informer_queued_items(kube-scheduler) leader_election_master_status(kube-scheduler)",
 	}
 	for _, c := range lab.Components() {
-		if got := shown(part(all, c)); got != want[c] {
+		if got := shown(ownedBy(c, all)); got != want[c] {
 			t.Errorf("%s shows\n%s\nwant\n%s", c, got, want[c])
 		}
 	}
 }
 
-// shown lists families, the divided ones with their series' names.
+// shown lists families, the shared ones with their series' names.
 func shown(families []*dto.MetricFamily) string {
 	var out []string
 	for _, f := range families {
 		text := f.GetName()
-		if label, divided := dividedBy(text); divided {
+		if label, ok := ownerLabel(text); ok {
 			var names []string
 			for _, m := range f.GetMetric() {
 				names = append(names, value(m, label))

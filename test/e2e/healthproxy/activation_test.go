@@ -58,6 +58,11 @@ func saysStoppingToTheEnd(c *harness.Controller) {
 		}
 		heard++
 	}
+	for _, line := range c.Process.Lines() {
+		if strings.HasPrefix(line, "E") && strings.Contains(line, "Server closed") {
+			c.Errorf("an orderly stop is logged as an error: %s", line)
+		}
+	}
 	log := strings.Join(c.Process.Lines(), "\n")
 	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
 		if !strings.Contains(log, fmt.Sprintf(`"Component is stopped" component="%s"`, name)) {

@@ -76,7 +76,7 @@ func TestHealthProxy(t *testing.T) {
 	if got, err := answer(c, "/healthz/etcd"); got != "404 unknown" {
 		t.Errorf("/healthz/etcd answers %q, %v", got, err)
 	}
-	besieged(c)
+	answersUnderManyConnections(c)
 
 	e.Must(etcd.Processes[0].Signal(syscall.SIGSTOP))
 	mustAnswer(c, "/", "503 etcd", "503 hung")
@@ -97,13 +97,13 @@ func TestHealthProxy(t *testing.T) {
 }
 
 const (
-	sitting = 9000 // connections that send half a request and wait
-	asking  = 200  // connections that ask as fast as they can
+	idleConnections = 9000 // that send half a request and wait
+	busyConnections = 200  // that ask as fast as they can
 )
 
-// besieged has 10,000 connections at the door, while health checks are answered
-// and the apiserver is asked at most twice a second.
-func besieged(c *harness.Controller) {
+// answersUnderManyConnections opens some 10,000 connections; health checks have to
+// be answered all the same, and the apiserver asked at most twice a second.
+func answersUnderManyConnections(c *harness.Controller) {
 	c.Helper()
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Ports.Health))
 	ctx, cancel := context.WithCancel(c.Context())
@@ -111,7 +111,7 @@ func besieged(c *harness.Controller) {
 	defer wg.Wait()
 	defer cancel()
 	probes, begun := probed(c), time.Now()
-	for range asking {
+	for range busyConnections {
 		wg.Go(func() {
 			client := &http.Client{Transport: &http.Transport{}}
 			defer client.CloseIdleConnections()
@@ -127,7 +127,7 @@ func besieged(c *harness.Controller) {
 			}
 		})
 	}
-	for range sitting {
+	for range idleConnections {
 		conn, err := net.Dial("tcp", address)
 		c.Must(err)
 		defer conn.Close()

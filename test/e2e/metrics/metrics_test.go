@@ -29,7 +29,7 @@ func TestMetricsPages(t *testing.T) {
 	awaitChurn(e.StartChurn(c.Client()))
 	askForHealth(c) // which has no series before anybody asked
 	ours := pages(e, c.Lab("admin.kubeconfig"), c.Ports)
-	refuseStrangers(c)
+	refusesAnonymous(c)
 	c.StopInOrder()
 
 	e = harness.New(t)
@@ -84,14 +84,14 @@ func pages(e *harness.Env, kubeconfig string, ports cluster.Ports) (all map[lab.
 	return all
 }
 
-// refuseStrangers wants no page for who is nobody.
-func refuseStrangers(c *harness.Controller) {
+// refusesAnonymous wants no page for anonymous users.
+func refusesAnonymous(c *harness.Controller) {
 	c.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	for _, port := range c.Ports.Secure() {
 		_, err := cluster.ScrapeMetrics(c.Context(), client, port)
 		if err == nil || !strings.Contains(err.Error(), "40") {
-			c.Errorf("a stranger gets the metrics of port %d: %v", port, err)
+			c.Errorf("an anonymous user gets the metrics of port %d: %v", port, err)
 		}
 	}
 }

@@ -67,13 +67,13 @@ func mustFail(c *harness.Controller, results map[string]verify.Result, want map[
 	for step, r := range results {
 		words, fails := want[step]
 		if (r.Outcome == verify.Failed) != fails {
-			c.Errorf("%s: %s, %q", step, r.Outcome, r.Findings)
+			c.Errorf("%s: %s, %q", step, r.Outcome, r.Failures)
 			continue
 		}
-		if said := fmt.Sprint(r.Findings); !strings.Contains(said, words) {
+		if said := fmt.Sprint(r.Failures); !strings.Contains(said, words) {
 			c.Errorf("%s says %s, want %q", step, said, words)
 		}
-		for _, f := range r.Findings {
+		for _, f := range r.Failures {
 			if f.Next == "" {
 				c.Errorf("%s: %s, and nothing to do next", step, f.Problem)
 			}
@@ -93,12 +93,12 @@ func awaitAllGood(c *harness.Controller) {
 	})
 }
 
-func noCanary(c *harness.Controller) {
+func noTestSecret(c *harness.Controller) {
 	c.Helper()
 	list, err := c.Client().CoreV1().Secrets(metav1.NamespaceSystem).List(c.Context(), metav1.ListOptions{})
 	c.Must(err)
 	for _, s := range list.Items {
-		if strings.HasPrefix(s.Name, verify.CanaryPrefix) {
+		if strings.HasPrefix(s.Name, verify.TestSecretPrefix) {
 			c.Errorf("verify left the secret %s behind", s.Name)
 		}
 	}
@@ -114,7 +114,7 @@ func TestVerify(t *testing.T) {
 
 	c.Kubectl("delete", "clusterrolebinding", "system:kube-apiserver")
 	mustFail(c, steps(c), map[string]string{"kubelet RBAC": "the ClusterRoleBinding system:kube-apiserver is not there"})
-	noCanary(c)
+	noTestSecret(c)
 
 	// As verify says, a restart mends that; and the new process is told not to
 	// encrypt.
@@ -127,12 +127,12 @@ func TestVerify(t *testing.T) {
 	c.StartReady()
 	c.Eventually("the RBAC to be mended", func(context.Context) error {
 		if r := steps(c)["kubelet RBAC"]; r.Outcome != verify.Passed {
-			return fmt.Errorf("%s: %v", r.Outcome, r.Findings)
+			return fmt.Errorf("%s: %v", r.Outcome, r.Failures)
 		}
 		return nil
 	})
 	mustFail(c, steps(c), map[string]string{"encryption at rest": "secrets are stored in plain text"})
-	noCanary(c)
+	noTestSecret(c)
 
 	c.StopInOrder()
 	const down = "nobody listens there"
@@ -157,7 +157,7 @@ func showsWhatTheLabShows(c *harness.Controller) {
 			c.Errorf("%q is missing in\n%s", want, out)
 		}
 	}
-	noCanary(c)
+	noTestSecret(c)
 	out, _ = run(c, "-o", "junit")
 	var report struct {
 		Tests    int `xml:"tests,attr"`
@@ -190,10 +190,10 @@ func TestVerifyOnTheLabsThreeEtcdMembers(t *testing.T) {
 	want := etcd.Members[2].ClientURL() + " refuses the connection"
 	c.Eventually("verify to miss one member, and no more", func(context.Context) error {
 		r := steps(c)["etcd members"]
-		if len(r.Output) != 2 || len(r.Findings) != 1 || !strings.Contains(r.Findings[0].Problem, want) {
-			return fmt.Errorf("%q, %v", r.Output, r.Findings)
+		if len(r.Output) != 2 || len(r.Failures) != 1 || !strings.Contains(r.Failures[0].Problem, want) {
+			return fmt.Errorf("%q, %v", r.Output, r.Failures)
 		}
 		return nil
 	})
-	noCanary(c)
+	noTestSecret(c)
 }

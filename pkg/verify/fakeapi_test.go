@@ -15,8 +15,8 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/pki"
 )
 
-// world is the lab's files, and an apiserver that answers as told.
-type world struct {
+// fakeAPI is the lab's files, and an apiserver that answers as told.
+type fakeAPI struct {
 	*testing.T
 	files  pki.Files
 	server *httptest.Server
@@ -35,16 +35,16 @@ func files(t *testing.T, port int) pki.Files {
 	return f
 }
 
-func newWorld(t *testing.T) *world {
+func newFakeAPI(t *testing.T) *fakeAPI {
 	t.Helper()
 	l := listen(t, "127.0.0.1:0")
-	w := &world{T: t, files: files(t, l.Addr().(*net.TCPAddr).Port), answers: map[string]any{}, codes: map[string]int{}}
+	w := &fakeAPI{T: t, files: files(t, l.Addr().(*net.TCPAddr).Port), answers: map[string]any{}, codes: map[string]int{}}
 	w.server = serveTLS(t, l, w.files, http.HandlerFunc(w.answer))
 	return w
 }
 
 // forget makes the apiserver know nothing, as a new one.
-func (w *world) forget() { w.answers, w.codes, w.asked = map[string]any{}, map[string]int{}, nil }
+func (w *fakeAPI) forget() { w.answers, w.codes, w.asked = map[string]any{}, map[string]int{}, nil }
 
 func listen(t *testing.T, address string) net.Listener {
 	t.Helper()
@@ -72,7 +72,7 @@ func serveTLS(t *testing.T, l net.Listener, f pki.Files, h http.Handler) *httpte
 	return s
 }
 
-func (w *world) answer(rw http.ResponseWriter, r *http.Request) {
+func (w *fakeAPI) answer(rw http.ResponseWriter, r *http.Request) {
 	key := r.Method + " " + r.URL.Path
 	w.asked = append(w.asked, key)
 	rw.Header().Set("Content-Type", "application/json")
@@ -94,16 +94,16 @@ func (w *world) answer(rw http.ResponseWriter, r *http.Request) {
 
 var reasons = map[int]string{401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 500: "InternalError"}
 
-// wants says what an observation should say, in one string.
-func wants(t *testing.T, o observation, problem, next string) {
+// wants checks the problem of a result and what to do about it; "" wants it to pass.
+func wants(t *testing.T, r checkResult, problem, next string) {
 	t.Helper()
 	if problem == "" {
-		if len(o.findings) > 0 || o.skipped != "" || len(o.output) == 0 {
-			t.Errorf("got %+v, want it to pass and to show something", o)
+		if len(r.failures) > 0 || r.skipped != "" || len(r.output) == 0 {
+			t.Errorf("got %+v, want it to pass and to show something", r)
 		}
 		return
 	}
-	for _, f := range o.findings {
+	for _, f := range r.failures {
 		if strings.Contains(f.Problem, problem) && strings.Contains(f.Next, next) {
 			if strings.Contains(f.Problem+f.Next, "\n") {
 				t.Errorf("%q is not one line", f)
@@ -111,5 +111,5 @@ func wants(t *testing.T, o observation, problem, next string) {
 			return
 		}
 	}
-	t.Errorf("got %+v, want %q with %q", o, problem, next)
+	t.Errorf("got %+v, want %q with %q", r, problem, next)
 }
