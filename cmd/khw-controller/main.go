@@ -8,7 +8,6 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/khw-controller/khw-controller/pkg/cmd"
@@ -17,8 +16,8 @@ import (
 
 func main() {
 	ctx := context.Background()
-	if filepath.Base(os.Args[0]) == "khw-controller" {
-		// Programs under other names bring their own signal handling. The second
+	if !cmd.IsProgram(os.Args[0]) {
+		// Other programs than this one bring their own signal handling. The second
 		// signal ends the process at once.
 		var stop context.CancelFunc
 		ctx, stop = signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)

@@ -28,6 +28,13 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/lab"
 )
 
+// IsProgram reports whether the binary, started under name, is another program
+// than khw-controller: one of those that the lab installs.
+func IsProgram(name string) bool {
+	_, ok := programs[filepath.Base(name)]
+	return ok
+}
+
 // Main runs the program that args name, args[0] being the name it was started
 // under, and returns the exit code: 0 after success and an orderly stop, 1 for a
 // failure, 2 for wrong usage.

@@ -16,7 +16,6 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/activation"
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/plan"
-	"github.com/khw-controller/khw-controller/pkg/healthz"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
@@ -60,11 +59,7 @@ func serveTwice(root string) {
 				panic(err)
 			}
 		}()
-		proxy := &healthProxy{
-			listen: p.listenForHealthChecks, backend: p.backendAddress(), caFile: p.Files.CA,
-			held: func() healthz.Verdict { return healthz.Starting },
-		}
-		if err := proxy.Run(ctx, func(supervisor.State, string) {}); err != nil {
+		if err := newHealthProxy(p, new(readiness).notReady).Run(ctx, func(supervisor.State, string) {}); err != nil {
 			panic(err)
 		}
 		fmt.Println("ended")

@@ -34,14 +34,14 @@ takes the flags of run.
 		if err != nil {
 			return err
 		}
-		rows := lab.Rows(plan.Settings)
+		rows := lab.Rows(plan.Flags)
 		switch w := cmd.OutOrStdout(); output.String() {
 		case "json":
 			return cli.WriteJSON(w, rows)
 		case "yaml":
 			return lab.WriteYAML(w, rows)
 		case "unit":
-			return lab.WriteUnit(w, plan.Settings)
+			return lab.WriteUnit(w, plan.Flags)
 		default:
 			return lab.WriteText(w, rows)
 		}
