@@ -79,10 +79,10 @@ func clientCertificate(kubeconfig string) (*x509.Certificate, error) {
 // labCount counts what became of the lab's flags here.
 func (p *Plan) labCount() status.Lab {
 	out := status.Lab{Set: []string{}}
-	for _, r := range lab.Rows(p.Settings) {
+	for _, r := range lab.Rows(p.Settings, p.Dropped) {
 		switch {
-		case r.Source != "" && r.Source != lab.FromLab && r.Source != lab.FromAdded && r.Source != embeddedEtcd:
-			out.Set = append(out.Set, fmt.Sprintf("%s --%s=%s", r.Component, r.Current, r.Effective))
+		case r.Source != "" && r.Source != lab.FromLab && r.Source != lab.FromAdded && r.Source != embeddedEtcd && r.Status != lab.Replaced:
+			out.Set = append(out.Set, fmt.Sprintf("%s %s", r.Component, r.Arg()))
 		case r.Status == lab.Kept:
 			out.AsInLab++
 		default:

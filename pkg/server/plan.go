@@ -30,6 +30,8 @@ type Plan struct {
 	Address address.Result
 	// Settings are each component's flags in the lab's order.
 	Settings map[lab.Component][]lab.Setting
+	// Dropped are each component's flags that are given up.
+	Dropped map[lab.Component][]lab.Dropped
 	// Notices are lines for the user about old spellings.
 	Notices []string
 	// Etcd is the embedded member, or nil with external ones.
@@ -55,7 +57,7 @@ const etcdDir = "/var/lib/etcd"
 // neither writes any nor starts anything; an error names the flag or key that
 // is wrong.
 func NewPlan(ctx context.Context, c *config.Config) (*Plan, error) {
-	p := &Plan{Config: c, Settings: map[lab.Component][]lab.Setting{}}
+	p := &Plan{Config: c, Settings: map[lab.Component][]lab.Setting{}, Dropped: map[lab.Component][]lab.Dropped{}}
 	if err := p.resolve(ctx); err != nil {
 		return nil, err
 	}
@@ -73,12 +75,12 @@ func (p *Plan) resolve(ctx context.Context) error {
 	}
 	values := lab.Values{Root: p.Config.Root, AdvertiseAddress: p.Address.IP.String(), EtcdServers: p.Config.EtcdServers}
 	for _, c := range lab.Components() {
-		settings, notices, err := lab.Resolve(c, values, overrides[c])
+		r, err := lab.Resolve(c, values, overrides[c])
 		if err != nil {
 			return err
 		}
-		p.Settings[c] = settings
-		p.Notices = append(p.Notices, notices...)
+		p.Settings[c], p.Dropped[c] = r.Settings, r.Dropped
+		p.Notices = append(p.Notices, r.Notices...)
 	}
 	p.Files = p.files()
 	lab.LookUpCallersWith(p.Files.ControllerManagerKubeconfig, p.Files.CA, p.Settings[lab.ControllerManager])
