@@ -94,7 +94,6 @@ func (r Removed) apply(a Arg) (out Arg, keep bool, notice string, err error) {
 	case Renamed:
 		out = a
 		out.Name = r.Current
-		out.HasValue = a.HasValue
 		return out, true, fmt.Sprintf("%s --%s was removed in %s and is --%s now; translated", r.Component, r.Name, r.Release, r.Current), nil
 	case Ignored:
 		return a, false, fmt.Sprintf("%s --%s was removed in %s and is ignored: %s", r.Component, r.Name, r.Release, r.Why), nil

@@ -173,25 +173,3 @@ func WriteUnit(w io.Writer, settings map[Component][]Setting) error {
 	}
 	return nil
 }
-
-// WriteMarkdown prints the table for the documentation.
-func WriteMarkdown(w io.Writer) error {
-	fmt.Fprint(w, "# The lab's flags and their status\n\nEvery flag of the lab's three units, in the lab's order, and what it is in this Kubernetes.\nThis page is printed by `make docs`; `khw-controller flags` shows the values in force on a controller.\n")
-	for _, c := range Components() {
-		fmt.Fprintf(w, "\n## %s\n\n| flag | the lab's value | current flag | status | why |\n|---|---|---|---|---|\n", c)
-		for _, f := range Flags(c) {
-			current := ""
-			if f.Current != "" {
-				current = "`--" + f.Current + "=" + f.CurrentValue + "`"
-			}
-			value := ""
-			if f.Value != "" {
-				value = "`" + f.Value + "`"
-			}
-			if _, err := fmt.Fprintf(w, "| `--%s` | %s | %s | %s | %s |\n", f.Name, value, current, statusText(f), f.Why); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}

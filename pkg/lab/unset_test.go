@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -90,6 +91,7 @@ func validate(t *testing.T, c Component, argv []string) string {
 	t.Helper()
 	parse := func(sets cliflag.NamedFlagSets) {
 		fs := pflag.NewFlagSet(string(c), pflag.ContinueOnError)
+		fs.SetOutput(io.Discard) // deprecations
 		for _, set := range sets.FlagSets {
 			fs.AddFlagSet(set)
 		}
