@@ -121,6 +121,20 @@ func TestHealthzBindAddressCanBeEmpty(t *testing.T) {
 	}
 }
 
+func TestAFlagIsUnsetInTheFileAndOnTheCommandLine(t *testing.T) {
+	c, err := load(t, "kube-apiserver-arg: [authorization-mode-, event_ttl=2h]\n", "--kube-apiserver-arg=event-ttl-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"--authorization-mode-", "--event-ttl=2h", "--event-ttl-"}
+	if got := args(c.Args[lab.APIServer]); !slices.Equal(got, want) || !c.Args[lab.APIServer][0].Unset {
+		t.Errorf("kube-apiserver-arg: %v, want %v", got, want)
+	}
+	if _, err := load(t, "etcd-arg: quota-backend-bytes-\n"); err == nil || !strings.Contains(err.Error(), "quota-backend-bytes-") || !strings.Contains(err.Error(), "write name=value") {
+		t.Errorf("etcd-arg: %v", err)
+	}
+}
+
 func TestANamedFileMustExist(t *testing.T) {
 	if c, err := load(t, ""); err != nil || c.File != "" {
 		t.Errorf("without the default file: %+v, %v", c, err)

@@ -72,7 +72,11 @@ func Keys() []Key {
 			Name: "etcd-arg", Type: "name=value", List: true,
 			Doc: "A flag for the embedded etcd, such as quota-backend-bytes=8589934592. Repeatable.",
 			set: func(c *Config, source, v string) error {
-				c.EtcdArgs = append(c.EtcdArgs, lab.Override{Arg: lab.ParseArg(v), Source: source})
+				a := lab.ParseArg(v)
+				if a.Unset {
+					return fmt.Errorf("%q: a flag of etcd cannot be unset; write name=value", v)
+				}
+				c.EtcdArgs = append(c.EtcdArgs, lab.Override{Arg: a, Source: source})
 				return nil
 			},
 		},
@@ -98,8 +102,9 @@ func Keys() []Key {
 func argKey(component lab.Component) Key {
 	return Key{
 		Name: string(component) + "-arg", Type: "name=value", List: true, Default: "the lab's flags",
-		Doc: "A flag for " + string(component) + ", such as profiling=false. It beats the lab's value; the lab's old spellings are " +
-			"understood. Repeatable. `khw-controller flags` shows what is in force.",
+		Doc: "A flag for " + string(component) + ", such as profiling=false. It beats the lab's value; name- (with a dash, and no " +
+			"value) gives it up. Flags and values of every Kubernetes since v1.10 are understood, or refused with what to use. " +
+			"Repeatable. `khw-controller flags` shows what is in force.",
 		set: func(c *Config, source, v string) error {
 			c.Args[component] = append(c.Args[component], lab.Override{Arg: lab.ParseArg(v), Source: source})
 			return nil

@@ -20,13 +20,13 @@ func TranslateArgv(c Component, argv []string) (out, notices []string, err error
 			continue
 		}
 		a := ParseArg(token)
-		_, gone := old(c, a.Name)
-		if _, differs := changed[a.Name]; !gone && !differs {
+		old, gone := removed(c, a.Name)
+		if changedValues[c][a.Name] == nil && !gone || a.Unset {
 			out = append(out, token)
 			continue
 		}
 		// `--name value`: a boolean never takes its value from the next word.
-		if !a.HasValue && !isBool(a.Name) && i+1 < len(argv) {
+		if !a.HasValue && !old.Bool && i+1 < len(argv) {
 			i++
 			a.Value, a.HasValue = argv[i], true
 		}
@@ -47,8 +47,6 @@ func TranslateArgv(c Component, argv []string) (out, notices []string, err error
 	return out, notices, nil
 }
 
-func isBool(name string) bool { return name == "kubelet-https" || name == "enable-swagger-ui" }
-
 // addTokenSigning adds the two flags that kube-apiserver requires since v1.20.
 // An empty command line (`--help`, `--version`) is left alone.
 func addTokenSigning(argv, notices []string) ([]string, []string, error) {
@@ -60,7 +58,7 @@ func addTokenSigning(argv, notices []string) ([]string, []string, error) {
 		argv = append(argv, "--service-account-issuer="+serviceAccountIssuer)
 		notices = append(notices, fmt.Sprintf("%s --service-account-issuer is required since v1.20; using %s", APIServer, serviceAccountIssuer))
 	}
-	if value(argv, "service-account-signing-key-file") == "" {
+	if value(argv, "service-account-signing-key-file") == "" && value(argv, "service-account-signing-endpoint") == "" {
 		key := strings.TrimSuffix(keyFile, ".pem") + "-key.pem"
 		if _, err := os.Stat(key); err != nil {
 			return nil, nil, fmt.Errorf("%s --service-account-signing-key-file is required since v1.20, and the key beside --service-account-key-file cannot be used: %w; set the flag to the key that signs service account tokens", APIServer, err)

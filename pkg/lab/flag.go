@@ -33,6 +33,9 @@ const (
 	Changed    Status = "changed"    // same name, its value had to change
 	Ignored    Status = "ignored"    // has become meaningless; accepted and dropped
 	Added      Status = "added"      // not in the lab; needed or chosen today
+	Refused    Status = "refused"    // gone, and what the value asks for cannot be had
+	Unset      Status = "unset"      // given up by the user
+	Replaced   Status = "replaced"   // given up for a flag that Kubernetes does not accept beside it
 )
 
 // Flag is one row of the table.

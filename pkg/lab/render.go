@@ -15,36 +15,73 @@ import (
 // the user set, and what is in force.
 type Row struct {
 	Flag
-	// Effective is the value in force; empty when the flag is gone.
+	// Effective is the value in force; empty when the flag is gone or given up.
 	Effective string `json:"effective"`
-	// Source says who set it: FromLab, FromAdded, or where the user did.
+	// Source says who set it, or gave it up: FromLab, FromAdded, or where the user did.
 	Source string `json:"source,omitempty"`
+	// ReplacedBy is the flag for which Kubernetes' own rules gave this one up.
+	ReplacedBy string `json:"replacedBy,omitempty"`
 }
 
-// Rows joins the table with the settings in force, in the lab's order, followed
-// per component by what only the user set.
-func Rows(settings map[Component][]Setting) []Row {
+// Rows joins the table with what is in force, in the lab's order, followed per
+// component by what only the user set or gave up.
+func Rows(settings map[Component][]Setting, dropped map[Component][]Dropped) []Row {
 	var rows []Row
 	for _, c := range Components() {
-		known := map[string]bool{}
+		known := map[string]bool{"": true}
 		for _, f := range Flags(c) {
 			known[f.Current] = true
-			row := Row{Flag: f}
-			for _, s := range settings[c] {
-				if f.Current != "" && s.Name == f.Current {
-					row.Effective, row.Source = s.Value, s.Source
-				}
-			}
-			rows = append(rows, row)
+			rows = append(rows, row(f, settings[c], dropped[c]))
 		}
 		for _, s := range settings[c] {
 			if !known[s.Name] {
 				rows = append(rows, Row{Flag: Flag{Component: c, Name: s.Name, Current: s.Name, Status: Added}, Effective: s.Value, Source: s.Source})
 			}
 		}
+		for _, d := range dropped[c] {
+			if !known[d.Name] {
+				rows = append(rows, d.row(Flag{Component: c, Name: d.Name, Current: d.Name}))
+			}
+		}
 	}
 	return rows
 }
+
+// row is a flag of the table with what is in force.
+func row(f Flag, settings []Setting, dropped []Dropped) Row {
+	r := Row{Flag: f}
+	if f.Current == "" {
+		return r
+	}
+	for _, d := range dropped {
+		if d.Name == f.Current {
+			return d.row(f)
+		}
+	}
+	for _, s := range settings {
+		if s.Name != f.Current {
+			continue
+		}
+		r.Effective, r.Source = s.Value, s.Source
+		if s.Why != "" {
+			r.Why = strings.TrimSpace(r.Why + " " + s.Why)
+		}
+	}
+	return r
+}
+
+func (d Dropped) row(f Flag) Row {
+	f.Status, f.Since, f.Why = d.Status, "", d.Why
+	return Row{Flag: f, Source: d.Source, ReplacedBy: d.By}
+}
+
+// Arg returns the row's flag as it is in force: `--name=value`, or `--name-`.
+func (r Row) Arg() Arg {
+	return Arg{Name: r.Current, Value: r.Effective, HasValue: true, Unset: !r.Passed()}
+}
+
+// Passed reports whether the component gets the flag.
+func (r Row) Passed() bool { return r.Current != "" && r.Status != Unset && r.Status != Replaced }
 
 // WriteText prints rows for a terminal.
 func WriteText(w io.Writer, rows []Row) error {
@@ -59,15 +96,23 @@ func WriteText(w io.Writer, rows []Row) error {
 			fmt.Fprintf(tw, "%s\tEFFECTIVE\tSTATUS\tSET BY\n", unit)
 		}
 		effective := r.Effective
-		if r.Current == "" {
+		if !r.Passed() {
 			effective = "-"
 		}
-		fmt.Fprintf(tw, "--%s\t%s\t%s\t%s\n", r.Name, effective, statusText(r.Flag), r.Source)
+		fmt.Fprintf(tw, "--%s\t%s\t%s\t%s\n", r.Name, effective, r.statusText(), r.Source)
 	}
 	if err := tw.Flush(); err != nil {
 		return err
 	}
 	return writeReasons(w, rows)
+}
+
+// statusText says what became of a row's flag.
+func (r Row) statusText() string {
+	if r.Status == Replaced {
+		return "replaced by --" + r.ReplacedBy
+	}
+	return statusText(r.Flag)
 }
 
 // statusText says what became of a flag, with the release.
@@ -93,7 +138,7 @@ func writeReasons(w io.Writer, rows []Row) error {
 		if r.Value != "" {
 			labValue = "=" + r.Value
 		}
-		if _, err := fmt.Fprintf(w, "%s  %s --%s%s\n    %s: %s\n", heading, r.Component, r.Name, labValue, statusText(r.Flag), r.Why); err != nil {
+		if _, err := fmt.Fprintf(w, "%s  %s --%s%s\n    %s: %s\n", heading, r.Component, r.Name, labValue, r.statusText(), r.Why); err != nil {
 			return err
 		}
 		heading = ""
@@ -124,28 +169,6 @@ func WriteUnit(w io.Writer, settings map[Component][]Setting) error {
 		}
 		if _, err := fmt.Fprintf(w, "# %s.service\n%s\n", c, strings.Join(lines, " \\\n")); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// WriteMarkdown prints the table for the documentation.
-func WriteMarkdown(w io.Writer) error {
-	fmt.Fprint(w, "# The lab's flags and their status\n\nEvery flag of the lab's three units, in the lab's order, and what it is in this Kubernetes.\nThis page is printed by `make docs`; `khw-controller flags` shows the values in force on a controller.\n")
-	for _, c := range Components() {
-		fmt.Fprintf(w, "\n## %s\n\n| flag | the lab's value | current flag | status | why |\n|---|---|---|---|---|\n", c)
-		for _, f := range Flags(c) {
-			current := ""
-			if f.Current != "" {
-				current = "`--" + f.Current + "=" + f.CurrentValue + "`"
-			}
-			value := ""
-			if f.Value != "" {
-				value = "`" + f.Value + "`"
-			}
-			if _, err := fmt.Fprintf(w, "| `--%s` | %s | %s | %s | %s |\n", f.Name, value, current, statusText(f), f.Why); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

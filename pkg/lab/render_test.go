@@ -16,15 +16,21 @@ import (
 var update = flag.Bool("update", false, "write testdata/golden anew")
 
 func TestWhatFlagsPrints(t *testing.T) {
-	settings := map[Component][]Setting{}
-	for _, c := range Components() {
-		var mine []Override
-		if c == APIServer {
-			mine = overrides("flag", "event-ttl=2h", "profiling=false")
-		}
-		settings[c], _ = resolve(t, c, mine)
+	mine := map[Component][]Override{
+		APIServer: append(overrides("file", "goaway-chance=0.01"),
+			overrides("flag", "event-ttl=2h", "profiling=false", "authorization-config=/a.yaml", "disable-admission-plugins=NodeRestriction",
+				"apiserver-count-", "goaway-chance-")...),
+		ControllerManager: overrides("file", "cluster-cidr-"),
 	}
-	rows := Rows(settings)
+	settings, dropped := map[Component][]Setting{}, map[Component][]Dropped{}
+	for _, c := range Components() {
+		r, err := Resolve(c, values(), mine[c])
+		if err != nil {
+			t.Fatal(err)
+		}
+		settings[c], dropped[c] = r.Settings, r.Dropped
+	}
+	rows := Rows(settings, dropped)
 	for name, write := range map[string]func(io.Writer) error{
 		"flags.txt":  func(w io.Writer) error { return WriteText(w, rows) },
 		"flags.yaml": func(w io.Writer) error { return WriteYAML(w, rows) },

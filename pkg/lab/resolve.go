@@ -36,17 +36,45 @@ type Setting struct {
 	Arg
 	// Source is FromLab, FromAdded or the Override's.
 	Source string
+	// Why says why a value of the lab is not the lab's own; else empty.
+	Why string
 }
 
-// Resolve returns the flags of a component in the lab's order, the user's own
-// after them. Overrides beat the lab's values; a later override beats an earlier
-// one of another source, and repeats of one source are all kept, because some
-// flags are lists. notices are lines for the user about old spellings.
-func Resolve(c Component, v Values, overrides []Override) (settings []Setting, notices []string, err error) {
+// Dropped is a flag that had a value, the lab's or one of another source, and is
+// not passed on.
+type Dropped struct {
+	// Name is the flag's name today.
+	Name string
+	// Source says where that was asked for, as an Override's does.
+	Source string
+	// Status is Unset or Replaced.
+	Status Status
+	// By is the flag that replaced it; empty for an unset one.
+	By string
+	// Why says why it was replaced; empty for an unset one.
+	Why string
+}
+
+// Resolution is what a component runs with.
+type Resolution struct {
+	// Settings are its flags in the lab's order, the user's own after them.
+	Settings []Setting
+	// Dropped are the flags that are given up, in the same order.
+	Dropped []Dropped
+	// Notices are lines for the user about old spellings and what was unset in vain.
+	Notices []string
+}
+
+// Resolve puts the overrides over the lab's values. A later override beats an
+// earlier one of another source, and repeats of one source are all kept, because
+// some flags are lists. An unset override drops what is below it; one of the
+// lab's flags that Kubernetes refuses beside an override drops out by itself.
+func Resolve(c Component, v Values, overrides []Override) (Resolution, error) {
 	mine, notices, err := translateAll(c, overrides)
 	if err != nil {
-		return nil, nil, err
+		return Resolution{}, err
 	}
+	r := Resolution{Notices: notices}
 	used := map[string]bool{}
 	for _, f := range Flags(c) {
 		if f.Current == "" || used[f.Current] {
@@ -54,22 +82,52 @@ func Resolve(c Component, v Values, overrides []Override) (settings []Setting, n
 		}
 		used[f.Current] = true
 		if set := inForce(mine, f.Current); len(set) > 0 {
-			settings = append(settings, set...)
+			r.add(set)
 			continue
 		}
-		source := FromLab
-		if f.Status == Added {
-			source = FromAdded
-		}
-		settings = append(settings, Setting{Arg{f.Current, v.expand(f.CurrentValue), true}, source})
+		r.addLab(c, f, v, mine)
 	}
 	for _, o := range mine {
-		if !used[o.Name] {
-			used[o.Name] = true
-			settings = append(settings, inForce(mine, o.Name)...)
+		if used[o.Name] {
+			continue
 		}
+		used[o.Name] = true
+		if !anySet(mine, o.Name) {
+			r.Notices = append(r.Notices, nothingToUnset(c, o.Name, mine))
+			continue
+		}
+		r.add(inForce(mine, o.Name))
 	}
-	return settings, notices, nil
+	return r, nil
+}
+
+// add takes over the overrides of one flag that are in force.
+func (r *Resolution) add(set []Override) {
+	for _, o := range set {
+		if o.Unset {
+			r.Dropped = append(r.Dropped, Dropped{Name: o.Name, Source: o.Source, Status: Unset})
+			return
+		}
+		r.Settings = append(r.Settings, Setting{Arg: o.Arg, Source: o.Source})
+	}
+}
+
+// addLab takes over the lab's value of a flag, unless Kubernetes refuses it
+// beside one of the overrides.
+func (r *Resolution) addLab(c Component, f Flag, v Values, mine []Override) {
+	if d, ok := replacement(c, f.Current, mine); ok {
+		r.Dropped = append(r.Dropped, d)
+		return
+	}
+	source := FromLab
+	if f.Status == Added {
+		source = FromAdded
+	}
+	s := Setting{Arg: Arg{Name: f.Current, Value: v.expand(f.CurrentValue), HasValue: true}, Source: source}
+	if c == APIServer && f.Current == enableAdmission {
+		s.Value, s.Why = withoutDisabled(s.Value, inForce(mine, disableAdmission))
+	}
+	r.Settings = append(r.Settings, s)
 }
 
 func translateAll(c Component, overrides []Override) (mine []Override, notices []string, err error) {
@@ -85,8 +143,10 @@ func translateAll(c Component, overrides []Override) (mine []Override, notices [
 		if !keep {
 			continue
 		}
-		if before, ok := typed[t.Name]; ok && before.Source == o.Source && before.Name != o.Name && before.Value != o.Value {
-			return nil, nil, fmt.Errorf("%s --%s=%s and --%s=%s are one flag with two values; remove one", c, before.Name, before.Value, o.Name, o.Value)
+		if before, ok := typed[t.Name]; ok && before.Source == o.Source {
+			if err := compatible(c, before.Arg, o.Arg); err != nil {
+				return nil, nil, err
+			}
 		}
 		typed[t.Name] = o
 		mine = append(mine, Override{t, o.Source})
@@ -94,9 +154,21 @@ func translateAll(c Component, overrides []Override) (mine []Override, notices [
 	return mine, notices, nil
 }
 
+// compatible is an error for two arguments for one flag, from one source, that
+// cannot both be meant.
+func compatible(c Component, before, after Arg) error {
+	switch {
+	case before.Unset != after.Unset:
+		return fmt.Errorf("%s %s and %s both set and unset one flag; remove one", c, before, after)
+	case before.Name != after.Name && before.Value != after.Value:
+		return fmt.Errorf("%s %s and %s are one flag with two values; remove one", c, before, after)
+	}
+	return nil
+}
+
 // inForce returns the overrides of one flag that count: all of the last source.
-func inForce(overrides []Override, name string) []Setting {
-	var set []Setting
+func inForce(overrides []Override, name string) []Override {
+	var set []Override
 	for _, o := range overrides {
 		if o.Name != name {
 			continue
@@ -104,7 +176,7 @@ func inForce(overrides []Override, name string) []Setting {
 		if len(set) > 0 && set[0].Source != o.Source {
 			set = nil
 		}
-		set = append(set, Setting(o))
+		set = append(set, o)
 	}
 	return set
 }

@@ -51,6 +51,13 @@ func added(c Component, name, value, since, why string) Flag {
 	return Flag{Component: c, Name: name, Current: name, CurrentValue: value, Status: Added, Since: since, Why: why}
 }
 
+// gone is a lab flag that this Kubernetes does not know: a row of removedFlags.
+func gone(c Component, name, value, currentValue string) Flag {
+	r, _ := removed(c, name)
+	return Flag{Component: c, Name: name, Value: value, Current: r.Current, CurrentValue: currentValue,
+		Status: r.Status(value), Since: r.Release, Why: r.Why}
+}
+
 var apiServerFlags = []Flag{
 	kept(APIServer, "advertise-address", internalIP),
 	kept(APIServer, "allow-privileged", "true"),
@@ -65,20 +72,17 @@ var apiServerFlags = []Flag{
 	kept(APIServer, "client-ca-file", string(paths.CA)),
 	{APIServer, "enable-admission-plugins", labAdmission, "enable-admission-plugins", currentAdmission, Changed, "v1.14",
 		"The Initializers plugin was alpha and was removed; admission webhooks took its place."},
-	{APIServer, "enable-swagger-ui", "true", "", "", Ignored, "v1.14",
-		"The Swagger UI was removed from the apiserver; /openapi/v2 and /openapi/v3 serve the same description."},
+	gone(APIServer, "enable-swagger-ui", "true", ""),
 	kept(APIServer, "etcd-cafile", string(paths.CA)),
 	kept(APIServer, "etcd-certfile", string(paths.Cert)),
 	kept(APIServer, "etcd-keyfile", string(paths.Key)),
 	kept(APIServer, "etcd-servers", etcdServers),
 	kept(APIServer, "event-ttl", "1h"),
-	{APIServer, "experimental-encryption-provider-config", string(paths.EncryptionConfig), "encryption-provider-config", string(paths.EncryptionConfig), Renamed, "v1.13",
-		"Encryption at rest left the experimental stage under this name; the old one was removed later. The file's 2018 form still loads."},
+	gone(APIServer, "experimental-encryption-provider-config", string(paths.EncryptionConfig), string(paths.EncryptionConfig)),
 	kept(APIServer, "kubelet-certificate-authority", string(paths.CA)),
 	kept(APIServer, "kubelet-client-certificate", string(paths.Cert)),
 	kept(APIServer, "kubelet-client-key", string(paths.Key)),
-	{APIServer, "kubelet-https", "true", "", "", Ignored, "v1.22",
-		"The apiserver talks to kubelets over HTTPS only; true is what it does, and false cannot be had any more."},
+	gone(APIServer, "kubelet-https", "true", ""),
 	{APIServer, "runtime-config", "api/all", "runtime-config", "api/all=true", Changed, "v1.17",
 		"A key without a value stood for true and is refused now."},
 	kept(APIServer, "service-account-key-file", string(paths.ServiceAccount)),
@@ -96,8 +100,7 @@ var apiServerFlags = []Flag{
 }
 
 var controllerManagerFlags = append([]Flag{
-	{ControllerManager, "address", "0.0.0.0", "bind-address", "0.0.0.0", Renamed, "v1.24",
-		"The plain-HTTP port 10252 is gone; the HTTPS port 10257 took its place, and --bind-address is its address."},
+	gone(ControllerManager, "address", "0.0.0.0", "0.0.0.0"),
 	kept(ControllerManager, "cluster-cidr", "10.200.0.0/16"),
 	kept(ControllerManager, "cluster-name", "kubernetes"),
 	kept(ControllerManager, "cluster-signing-cert-file", string(paths.CA)),

@@ -69,6 +69,7 @@ func currentFlags(t *testing.T, c Component) *pflag.FlagSet {
 		sets = *scheduleroptions.NewOptions().Flags
 	}
 	all := pflag.NewFlagSet(string(c), pflag.ContinueOnError)
+	all.SetNormalizeFunc(cliflag.WordSepNormalizeFunc)
 	for _, set := range sets.FlagSets {
 		all.AddFlagSet(set)
 	}

@@ -24,11 +24,11 @@ func values() Values {
 
 func resolve(t *testing.T, c Component, o []Override) ([]Setting, []string) {
 	t.Helper()
-	settings, notices, err := Resolve(c, values(), o)
+	r, err := Resolve(c, values(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return settings, notices
+	return r.Settings, r.Notices
 }
 
 func TestTheLabsFlagsBecomeTodays(t *testing.T) {
@@ -80,7 +80,7 @@ func TestWhatCannotBeHonouredIsAnError(t *testing.T) {
 		args []string
 		says []string
 	}{
-		"HTTP to kubelets": {[]string{"kubelet-https=false"}, []string{"--kubelet-https=false", "cannot be honoured", "remove the flag"}},
+		"HTTP to kubelets": {[]string{"kubelet-https=false"}, []string{"--kubelet-https=false", "cannot be honoured", "v1.22", "HTTPS only"}},
 		"two values for one flag": {
 			[]string{"encryption-provider-config=/a", "experimental-encryption-provider-config=/b"},
 			[]string{"--encryption-provider-config=/a", "--experimental-encryption-provider-config=/b", "one flag with two values"},
@@ -88,7 +88,7 @@ func TestWhatCannotBeHonouredIsAnError(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := Resolve(APIServer, values(), overrides("file", test.args...))
+			_, err := Resolve(APIServer, values(), overrides("file", test.args...))
 			if err == nil {
 				t.Fatal("accepted")
 			}
@@ -150,7 +150,7 @@ func TestWordsOfACommandLine(t *testing.T) {
 		"boolean before a word":     {APIServer, []string{"--kubelet-https", "--v=2"}, []string{"--v=2"}},
 		"underscores":               {APIServer, []string{"--kubelet_https=true"}, nil},
 		"help":                      {APIServer, []string{"--help"}, []string{"--help"}},
-		"another component's flags": {Scheduler, []string{"--address=1.2.3.4"}, []string{"--address=1.2.3.4"}},
+		"another component's flags": {Scheduler, []string{"--concurrent-service-syncs=1"}, []string{"--concurrent-service-syncs=1"}},
 		"the controller-manager's":  {ControllerManager, []string{"--address", "0.0.0.0"}, []string{"--bind-address=0.0.0.0"}},
 		"a flag at the very end":    {ControllerManager, []string{"--address"}, []string{"--bind-address"}},
 		"no flag":                   {ControllerManager, []string{"word", "--", "--address=1.2.3.4"}, []string{"word", "--", "--bind-address=1.2.3.4"}},

@@ -31,6 +31,8 @@ type Plan struct {
 	Address address.Result
 	// Flags are each component's flags, in the lab's order.
 	Flags map[lab.Component][]lab.Setting
+	// Dropped are each component's flags that are given up.
+	Dropped map[lab.Component][]lab.Dropped
 	// Notices are lines for the user about old spellings.
 	Notices []string
 
@@ -55,7 +57,7 @@ type Plan struct {
 // writes any nor starts anything; an error names the flag or key that is wrong. A
 // Plan that is not carried out has to be closed.
 func New(ctx context.Context, c *config.Config) (*Plan, error) {
-	p := &Plan{Config: c, Flags: map[lab.Component][]lab.Setting{}}
+	p := &Plan{Config: c, Flags: map[lab.Component][]lab.Setting{}, Dropped: map[lab.Component][]lab.Dropped{}}
 	if err := p.resolve(ctx); err != nil {
 		return nil, err
 	}
@@ -89,12 +91,12 @@ func (p *Plan) resolve(ctx context.Context) error {
 	}
 	values := lab.Values{Root: p.Config.Root, AdvertiseAddress: p.Address.IP.String(), EtcdServers: p.Config.EtcdServers}
 	for _, c := range lab.Components() {
-		settings, notices, err := lab.Resolve(c, values, overrides[c])
+		r, err := lab.Resolve(c, values, overrides[c])
 		if err != nil {
 			return err
 		}
-		p.Flags[c] = settings
-		p.Notices = append(p.Notices, notices...)
+		p.Flags[c], p.Dropped[c] = r.Settings, r.Dropped
+		p.Notices = append(p.Notices, r.Notices...)
 	}
 	p.Files = p.files()
 	lab.LookUpCallersWith(p.Files.ControllerManagerKubeconfig, p.Files.CA, p.Flags[lab.ControllerManager])

@@ -143,10 +143,10 @@ func etcdRuns(components []supervisor.Status) bool {
 // labCount counts what became of the lab's flags here.
 func labCount(p *plan.Plan) status.Lab {
 	out := status.Lab{Set: []string{}}
-	for _, r := range lab.Rows(p.Flags) {
+	for _, r := range lab.Rows(p.Flags, p.Dropped) {
 		switch {
-		case r.Source != "" && r.Source != lab.FromLab && r.Source != lab.FromAdded && r.Source != plan.FromEmbeddedEtcd:
-			out.Set = append(out.Set, fmt.Sprintf("%s --%s=%s", r.Component, r.Current, r.Effective))
+		case r.Source != "" && r.Source != lab.FromLab && r.Source != lab.FromAdded && r.Source != plan.FromEmbeddedEtcd && r.Status != lab.Replaced:
+			out.Set = append(out.Set, fmt.Sprintf("%s %s", r.Component, r.Arg()))
 		case r.Status == lab.Kept:
 			out.AsInLab++
 		default:

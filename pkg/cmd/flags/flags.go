@@ -24,7 +24,8 @@ takes the flags of run.
 -o unit prints the three ExecStart blocks as today's Kubernetes would need them.`,
 		Example: `  khw-controller flags
   khw-controller flags -o unit
-  khw-controller flags --kube-apiserver-arg event-ttl=2h -o json`,
+  khw-controller flags --kube-apiserver-arg event-ttl=2h -o json
+  khw-controller flags --kube-apiserver-arg apiserver-count-`,
 		Args: cli.NoArgs,
 	}
 	output := cli.AddOutput(cmd, "json", "yaml", "unit")
@@ -34,7 +35,7 @@ takes the flags of run.
 		if err != nil {
 			return err
 		}
-		rows := lab.Rows(plan.Flags)
+		rows := lab.Rows(plan.Flags, plan.Dropped)
 		switch w := cmd.OutOrStdout(); output.String() {
 		case "json":
 			return cli.WriteJSON(w, rows)

@@ -14,13 +14,13 @@ import (
 // form that today's Kubernetes needs, with what has been required since and
 // nothing that khw-controller adds of its own, listening on its port of p.
 func StockArgs(c lab.Component, v lab.Values, p Ports) ([]string, error) {
-	settings, _, err := lab.Resolve(c, v, nil)
+	r, err := lab.Resolve(c, v, nil)
 	if err != nil {
 		return nil, err
 	}
 	required := map[string]bool{"service-account-issuer": true, "service-account-signing-key-file": true}
 	var args []string
-	for _, s := range settings {
+	for _, s := range r.Settings {
 		if s.Source == lab.FromLab || required[s.Name] {
 			args = append(args, s.String())
 		}
