@@ -43,7 +43,12 @@ func TestErrorsHaveReasons(t *testing.T) {
 			Expired, "is valid from 0001-01-01 00:00 to 0001-01-01 00:00 only"},
 		"an alert in gRPC": {status.Error(codes.Unavailable, `desc = "error reading server preface: remote error: tls: bad certificate"`),
 			ClientCertRefused, "refuses the client certificate (bad certificate)"},
-		"anything": {errors.New("it\n  broke"), Other, "does not work: it broke"},
+		"another CA, unnamed":  {x509.UnknownAuthorityError{}, UnknownCA, "has a certificate of another CA"},
+		"another CA, nameless": {x509.UnknownAuthorityError{Cert: &x509.Certificate{}}, UnknownCA, "has a certificate of another CA"},
+		"nobody's certificate": {x509.HostnameError{Certificate: &x509.Certificate{}}, WrongName, "the certificate names nobody"},
+		"a broken pipe":        {os.NewSyscallError("write", syscall.EPIPE), Closed, "ends the connection without a word"},
+		"half an answer":       {io.ErrUnexpectedEOF, Closed, "ends the connection without a word"},
+		"anything":             {errors.New("it\n  broke"), Other, "does not work: it broke"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reason, words := Explain(test.err)

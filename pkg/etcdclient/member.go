@@ -25,3 +25,24 @@ type Member struct {
 	// Error is why the member could not be asked, or empty.
 	Error string `json:"error,omitempty"`
 }
+
+// Role is what a member is to its cluster.
+type Role string
+
+// The roles.
+const (
+	Leader   Role = "leader"
+	Follower Role = "follower"
+	Learner  Role = "learner" // does not vote
+)
+
+// Role returns what m is to its cluster.
+func (m Member) Role() Role {
+	switch {
+	case m.Leader:
+		return Leader
+	case m.Learner:
+		return Learner
+	}
+	return Follower
+}

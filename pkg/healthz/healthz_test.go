@@ -84,6 +84,9 @@ func TestAnswers(t *testing.T) {
 			if got := resp.Header.Get("Content-Type"); got != "text/plain; charset=utf-8" {
 				t.Errorf("Content-Type %q", got)
 			}
+			if got := resp.Header.Get("X-Content-Type-Options"); got != "nosniff" {
+				t.Errorf("X-Content-Type-Options %q", got)
+			}
 			var more []string
 			for name := range resp.Header {
 				if !slices.Contains([]string{"Content-Type", "Content-Length", "Date", "X-Content-Type-Options", "Allow"}, name) {

@@ -3,11 +3,17 @@
 package healthz
 
 import (
+	"bytes"
 	"context"
+	"flag"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"k8s.io/klog/v2"
 )
 
 // fakeBackend answers after a while, or never, and counts.
@@ -106,6 +112,43 @@ func TestHoweverManyAskFewQuestionsArePut(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestOnlyChangesAreLogged(t *testing.T) {
+	defer klog.CaptureState().Restore()
+	fs := flag.NewFlagSet("klog", flag.ContinueOnError)
+	klog.InitFlags(fs)
+	for _, flag := range []string{"logtostderr=false", "one_output=true"} {
+		name, value, _ := strings.Cut(flag, "=")
+		if err := fs.Set(name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out bytes.Buffer
+	klog.SetOutput(&out)
+	synctest.Test(t, func(t *testing.T) {
+		p := NewProber(nil)
+		for _, verdict := range []Verdict{OK, OK, Etcd, Etcd, Unreachable, OK, OK} {
+			p.backend = &fakeBackend{verdict: verdict}
+			p.Ask("/healthz")
+			time.Sleep(shareFor)
+		}
+	})
+	klog.Flush()
+	var said []string
+	for line := range strings.Lines(out.String()) {
+		_, text, _ := strings.Cut(line, "] ")
+		said = append(said, text)
+	}
+	want := []string{
+		"\"Health checks pass\" path=\"/healthz\"\n",
+		"\"Health checks fail\" path=\"/healthz\" reason=\"etcd\" took=\"0s\"\n",
+		"\"Health checks fail\" path=\"/healthz\" reason=\"unreachable\" took=\"0s\"\n",
+		"\"Health checks pass\" path=\"/healthz\"\n",
+	}
+	if !slices.Equal(said, want) {
+		t.Errorf("it logs %q, want %q", said, want)
 	}
 }
 

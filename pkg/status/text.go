@@ -10,7 +10,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
-	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
@@ -100,16 +99,6 @@ func writeMembers(w io.Writer, r *Report) {
 		if m.Quota > 0 {
 			size += " of " + bytes(m.Quota)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.Name, role(m), m.Version, size, bytes(m.DBInUse), m.Behind, m.Endpoint)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.Name, m.Role(), m.Version, size, bytes(m.DBInUse), m.Behind, m.Endpoint)
 	}
-}
-
-func role(m etcdclient.Member) string {
-	switch {
-	case m.Leader:
-		return "leader"
-	case m.Learner:
-		return "learner"
-	}
-	return "follower"
 }

@@ -30,6 +30,9 @@ func checkComponents(ctx context.Context, t Target) checkResult {
 // (k8s.io/kubernetes/pkg/registry/core/rest/storage_core_generic.go).
 var probedPorts = map[string]int{"controller-manager": 10257, "scheduler": 10259}
 
+// componentUnhealthy is what kubectl calls a component that is not ComponentHealthy.
+const componentUnhealthy corev1.ComponentConditionType = "Unhealthy"
+
 func evaluateComponents(list []corev1.ComponentStatus, ports map[string]int) (r checkResult) {
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 3, ' ', 0)
@@ -38,9 +41,9 @@ func evaluateComponents(list []corev1.ComponentStatus, ports map[string]int) (r 
 	for _, c := range list {
 		healthy, message, problem := condition(c)
 		there[strings.TrimRight(c.Name, "0123456789")] = true
-		status := "Healthy"
+		status := corev1.ComponentHealthy
 		if !healthy {
-			status = "Unhealthy"
+			status = componentUnhealthy
 			r.fail(c.Name+" is unhealthy: "+strings.Join(strings.Fields(message+" "+problem), " "), nextForComponent(c.Name, ports))
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Name, status, message, problem)

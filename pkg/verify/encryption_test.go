@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -124,12 +125,14 @@ func TestAHungMemberOfEtcdIsDoneWithout(t *testing.T) {
 	hung := "https://" + listen(t, "127.0.0.1:0").Addr().String()
 	good := "https://" + serveTLS(t, listen(t, "127.0.0.1:0"), f, http.NotFoundHandler()).Listener.Addr().String()
 	config := etcdclient.Config{Endpoints: []string{hung, good}, CAFile: f.CA, CertFile: f.Cert, KeyFile: f.Key}
-	got, bad := reachable(t.Context(), config)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	got, bad := reachable(ctx, config)
 	if !slices.Equal(got, []string{good}) || bad != nil {
 		t.Errorf("got %q, %v", got, bad)
 	}
 	config.Endpoints = []string{hung}
-	if got, bad := reachable(t.Context(), config); got != nil || bad == nil || !strings.Contains(bad.Problem, hung) {
+	if got, bad := reachable(ctx, config); got != nil || bad == nil || !strings.Contains(bad.Problem, hung) {
 		t.Errorf("got %q, %v", got, bad)
 	}
 }

@@ -3,10 +3,12 @@
 package verify
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -94,7 +96,9 @@ func TestMembersThatCannotBeReached(t *testing.T) {
 		"hung":         {with(own, "https://"+listen(t, "127.0.0.1:0").Addr().String()), "does not answer within 3s", "whether most members run"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := checkEtcd(t.Context(), Target{Etcd: test.etcd})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			r := checkEtcd(ctx, Target{Etcd: test.etcd})
 			wants(t, r, test.problem, test.next)
 			for _, f := range r.failures {
 				if strings.Contains(f.Problem+f.Next, "BEGIN") {

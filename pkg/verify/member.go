@@ -88,6 +88,14 @@ func notAsked(asked []member) (urls []string) {
 	return urls
 }
 
+// memberHealth is a member's health, as etcdctl calls it.
+type memberHealth string
+
+const (
+	healthy   memberHealth = "healthy"
+	unhealthy memberHealth = "unhealthy"
+)
+
 // line says of one member what there is to say.
 func (m member) line(listed map[uint64]*etcdserverpb.Member) string {
 	id := m.status.Header.MemberId
@@ -95,12 +103,15 @@ func (m member) line(listed map[uint64]*etcdserverpb.Member) string {
 	if l := listed[id]; l != nil && l.Name != "" {
 		name = l.Name
 	}
-	health, role := "healthy", "follower"
+	health, role := healthy, etcdclient.Follower
 	if m.failure != nil {
-		health = "unhealthy"
+		health = unhealthy
 	}
-	if m.status.Leader == id {
-		role = "leader"
+	switch {
+	case m.status.Leader == id:
+		role = etcdclient.Leader
+	case m.status.IsLearner:
+		role = etcdclient.Learner
 	}
 	return fmt.Sprintf("%s %s %s, %s, etcd %s, %d kB", name, m.url, health, role, m.status.Version, m.status.DbSize/1024)
 }
