@@ -195,7 +195,9 @@ func TestEtcdThatDoesNotAnswerIsAProblem(t *testing.T) {
 	l.Close() // nobody is there now
 	p, life, _ := observed(t, config.Config{})
 	p.Etcd, p.EtcdAccess.Endpoints = nil, []string{"https://" + l.Addr().String()}
-	up := func() []supervisor.Status { return []supervisor.Status{{Component: string(lab.APIServer), State: supervisor.Running}} }
+	up := func() []supervisor.Status {
+		return []supervisor.Status{{Component: string(lab.APIServer), State: supervisor.Running}}
+	}
 	o, err := newObserver(p, up, notServing, life)
 	if err != nil {
 		t.Fatal(err)

@@ -95,7 +95,7 @@ func TestComponents(t *testing.T) {
 		"all healthy":         {[]corev1.ComponentStatus{kcm, scheduler, etcd, componentStatus("etcd-1", "True", "ok", "")}, nil, "", ""},
 		"one down":            {[]corev1.ComponentStatus{kcm, down, etcd}, nil, "scheduler is unhealthy: Get", "khw-controller status"},
 		"moved":               {[]corev1.ComponentStatus{kcm, down, etcd}, map[string]int{"scheduler": 20259}, "scheduler is unhealthy", "secure-port=20259 has moved it"},
-		"said to be in place": {[]corev1.ComponentStatus{kcm, down, etcd}, map[string]string{"scheduler": "10259"}, "scheduler is unhealthy", "khw-controller status"},
+		"said to be in place": {[]corev1.ComponentStatus{kcm, down, etcd}, map[string]int{"scheduler": 10259}, "scheduler is unhealthy", "khw-controller status"},
 		"etcd down":           {[]corev1.ComponentStatus{kcm, scheduler, componentStatus("etcd-1", "False", "", "deadline")}, nil, "etcd-1 is unhealthy: deadline", "etcd members"},
 		"no condition":        {[]corev1.ComponentStatus{kcm, scheduler, {}}, nil, "its health is not known", ""},
 		"not listed":          {[]corev1.ComponentStatus{scheduler, etcd}, nil, "does not list controller-manager", "--kubeconfig"},
