@@ -71,9 +71,10 @@ func condition(c corev1.ComponentStatus) (healthy bool, message, problem string)
 
 func nextForComponent(name string, ports map[string]int) string {
 	probed, ours := probedPorts[name]
+	port, known := ports[name]
 	switch {
-	case ours && ports[name] != probed:
-		return fmt.Sprintf("the apiserver asks 127.0.0.1:%d always, and secure-port=%d has moved it; take that setting back", probed, ports[name])
+	case ours && known && port != probed:
+		return fmt.Sprintf("the apiserver asks 127.0.0.1:%d always, and secure-port=%d has moved it; take that setting back", probed, port)
 	case ours:
 		return "see its state in khw-controller status, and its reason in journalctl -u khw-controller"
 	}
