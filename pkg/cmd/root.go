@@ -17,6 +17,7 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/cmd/check"
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
+	"github.com/khw-controller/khw-controller/pkg/cmd/evaluate"
 	"github.com/khw-controller/khw-controller/pkg/cmd/flags"
 	"github.com/khw-controller/khw-controller/pkg/cmd/kubectl"
 	"github.com/khw-controller/khw-controller/pkg/cmd/lb"
@@ -112,6 +113,7 @@ or kubectl, it is that program and takes the lab's command lines.`,
 		lb.New(),
 		version.New(),
 		man.New(),
+		evaluate.New(),
 	)
 	return root
 }

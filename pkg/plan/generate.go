@@ -29,11 +29,11 @@ func (p *Plan) GenerateMissing() error {
 	if !p.Fresh() {
 		return nil
 	}
-	serviceIP, err := firstServiceIP(p.ServiceRanges[0].Value)
+	spec, err := p.pkiSpec()
 	if err != nil {
 		return err
 	}
-	if err := pki.Generate(p.Files, pki.Spec{AdvertiseAddress: p.AdvertiseAddress, ServiceIP: serviceIP, ServerPort: p.Port}); err != nil {
+	if err := pki.Generate(p.Files, spec); err != nil {
 		return fmt.Errorf("making the lab's certificates, kubeconfigs and encryption configuration: %w", err)
 	}
 	entries, err := checksums(append(p.Files.Required(), p.Files.AdminKubeconfig))
@@ -46,6 +46,12 @@ func (p *Plan) GenerateMissing() error {
 	klog.InfoS("Made a certificate authority, certificates, kubeconfigs and an encryption key", "dir", filepath.Dir(p.Files.CA))
 	klog.InfoS("To use this control plane: export KUBECONFIG", "KUBECONFIG", p.Files.AdminKubeconfig)
 	return nil
+}
+
+// pkiSpec says whom the certificates are for.
+func (p *Plan) pkiSpec() (pki.Spec, error) {
+	serviceIP, err := firstServiceIP(p.ServiceRanges[0].Value)
+	return pki.Spec{AdvertiseAddress: p.AdvertiseAddress, ServiceIP: serviceIP, ServerPort: p.Port}, err
 }
 
 // firstServiceIP is the address at which pods reach the apiserver.

@@ -50,7 +50,8 @@ type Plan struct {
 	// HealthSocket is systemd's socket for health checks, or nil.
 	HealthSocket *activation.Socket
 
-	documents []document // that options refer to
+	documents       []document // that options refer to
+	schedulerConfig []byte     // the content of the scheduler's
 }
 
 // New resolves and parses everything that c requests. It reads files but neither

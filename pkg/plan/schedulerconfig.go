@@ -47,18 +47,20 @@ func (p *Plan) schedulerArgv() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.documents = append(p.documents, effective)
+	p.documents, p.schedulerConfig = append(p.documents, effective), converted
+	return append(p.schedulerFlags(), "--config="+effective.path()), nil
+}
+
+// schedulerFlags is the scheduler's command line but for --config and what is
+// written into that file.
+func (p *Plan) schedulerFlags() []string {
 	var argv []string
-	for _, s := range settings {
-		switch {
-		case s.Name == "config":
-			s.Value = effective.path()
-		case slices.Contains(schedulerClient, s.Name):
-			continue
+	for _, s := range p.Flags[lab.Scheduler] {
+		if s.Name != "config" && !slices.Contains(schedulerClient, s.Name) {
+			argv = append(argv, s.String())
 		}
-		argv = append(argv, s.String())
 	}
-	return argv, nil
+	return argv
 }
 
 // convertSchedulerConfig takes the lab's own kubeconfig path for one below the

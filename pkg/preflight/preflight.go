@@ -77,18 +77,23 @@ func (in input) check(ctx context.Context) []Finding {
 		// Its ports are taken and its directories in use: one finding says it all.
 		return held
 	}
-	if in.Fresh() {
-		all = append(all, checkGenerate(in)...)
-	} else if missing := checkRequired(in); len(missing) > 0 {
-		all = append(all, missing...)
-	} else {
-		all = append(all, checkCertificates(in)...)
-		all = append(all, checkServiceAccount(in)...)
-		all = append(all, checkKubeconfigs(in)...)
-		all = append(all, checkEncryption(in)...)
+	all = append(all, checkFiles(in)...)
+	if !slices.ContainsFunc(all, Finding.IsError) {
 		all = append(all, checkEtcd(ctx, in)...)
+		all = append(all, checkComponents(ctx, in)...)
 	}
 	return append(all, checkElsewhere(in)...)
+}
+
+// checkFiles makes the checks of the lab's files, or of making them.
+func checkFiles(in input) []Finding {
+	if in.Fresh() {
+		return checkGenerate(in)
+	}
+	if missing := checkRequired(in); len(missing) > 0 {
+		return missing
+	}
+	return slices.Concat(checkCertificates(in), checkServiceAccount(in), checkKubeconfigs(in), checkEncryption(in))
 }
 
 // checkElsewhere makes the checks that need none of the lab's files.

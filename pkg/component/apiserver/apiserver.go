@@ -48,6 +48,20 @@ func Parse(argv []string) (*Options, error) {
 	return &Options{ServerRunOptions: s, flags: sets}, nil
 }
 
+// complete completes and validates the options.
+func (o *Options) complete(ctx context.Context, name *cache.InformerName) (options.CompletedOptions, error) {
+	o.Flagz = flagz.NamedFlagSetsReader{FlagSets: o.flags}
+	o.InformerName = name
+	completed, err := o.Complete(ctx)
+	if err != nil {
+		return completed, err
+	}
+	if errs := completed.Validate(); len(errs) != 0 {
+		return completed, utilerrors.NewAggregate(errs)
+	}
+	return completed, nil
+}
+
 // Server is the Runner of kube-apiserver.
 type Server struct {
 	options  *Options
@@ -69,23 +83,16 @@ var errNotServing = errors.New("not serving yet")
 // Run serves until ctx ends; then requests in flight are finished, watches
 // ended and connections closed.
 func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
-	o := s.options.ServerRunOptions
-	o.Flagz = flagz.NamedFlagSetsReader{FlagSets: s.options.flags}
 	name, err := cache.NewInformerName(string(lab.APIServer))
 	if err != nil {
 		return err
 	}
 	defer name.Release()
-	o.InformerName = name
-
-	completed, err := o.Complete(ctx)
+	completed, err := s.options.complete(ctx, name)
 	if err != nil {
 		return err
 	}
-	if errs := completed.Validate(); len(errs) != 0 {
-		return utilerrors.NewAggregate(errs)
-	}
-	config, err := app.NewConfig(completed)
+	config, err := app.NewConfig(completed) // loads every file, and opens the secure port
 	if err != nil {
 		return err
 	}
