@@ -52,8 +52,11 @@ func processWide(c *config.Config) (map[lab.Component][]lab.Override, error) {
 	return out, nil
 }
 
+// ProcessWide is the source of a flag that holds for every component.
+const ProcessWide = "process-wide"
+
 func processOverride(name, value string) lab.Override {
-	return lab.Override{Arg: lab.Arg{Name: name, Value: value, HasValue: true}, Source: "process-wide"}
+	return lab.Override{Arg: lab.Arg{Name: name, Value: value, HasValue: true}, Source: ProcessWide}
 }
 
 // request is one value for a process-wide flag and how the user wrote it.

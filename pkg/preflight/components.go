@@ -4,11 +4,13 @@ package preflight
 
 import (
 	"context"
-	"fmt"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/khw-controller/khw-controller/pkg/connerr"
 	"github.com/khw-controller/khw-controller/pkg/evaluation"
+	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/plan"
 )
 
@@ -26,18 +28,61 @@ func checkComponents(ctx context.Context, in input) []Finding {
 	}
 	var found []Finding
 	for _, f := range failures {
-		found = append(found, failure(string(f.Component), f.Reason, fixFor(f))...)
+		found = append(found, failure(string(f.Component), f.Reason, fixFor(in, f))...)
 	}
-	return found
+	return sameForAll(found)
+}
+
+// sameForAll keeps one of the findings that all components have in the same words:
+// what holds for the process is told once.
+func sameForAll(found []Finding) []Finding {
+	var kept []Finding
+	for _, f := range found {
+		if !slices.ContainsFunc(kept, func(k Finding) bool { return k.Problem == f.Problem }) {
+			kept = append(kept, f)
+		}
+	}
+	return kept
 }
 
 // flagName matches a flag in a component's error.
 var flagName = regexp.MustCompile(`--([a-z][a-z0-9-]*[a-z0-9])`)
 
-// fixFor names the flag to correct, where the component's error does.
-func fixFor(f evaluation.Failure) string {
+// fixFor names the flag to correct: the one that the component's error names, or
+// speaks of the value of; else all that are not the lab's.
+func fixFor(in input, f evaluation.Failure) string {
 	if m := flagName.FindStringSubmatch(f.Reason); m != nil {
 		return "correct " + plan.ArgFlag(f.Component, m[1])
 	}
-	return fmt.Sprintf("correct that setting of --%s-arg; khw-controller flags shows them all", f.Component)
+	var requested []string
+	for _, s := range in.Flags[f.Component] {
+		if s.Source == lab.FromLab || s.Source == lab.FromAdded || s.Source == plan.FromEmbeddedEtcd {
+			continue
+		}
+		flag := plan.ArgFlag(f.Component, s.Name)
+		if s.Source == plan.ProcessWide {
+			flag = "--" + s.Name
+		}
+		if speaksOf(f.Reason, s) {
+			return "correct " + flag
+		}
+		if !slices.Contains(requested, flag) {
+			requested = append(requested, flag)
+		}
+	}
+	if len(requested) == 0 {
+		return "see khw-controller flags for every flag of it"
+	}
+	return "correct " + strings.Join(requested, " or ")
+}
+
+// speaksOf reports whether a reason has a flag's name or a part of its value in
+// it.
+func speaksOf(reason string, s lab.Setting) bool {
+	if strings.Contains(reason, s.Name) || strings.Contains(reason, strings.ReplaceAll(s.Name, "-", " ")) {
+		return true
+	}
+	return slices.ContainsFunc(strings.FieldsFunc(s.Value, func(r rune) bool { return r == ',' || r == '=' }), func(part string) bool {
+		return len(part) > 3 && part != "true" && part != "false" && strings.Contains(reason, part)
+	})
 }
