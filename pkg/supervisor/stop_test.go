@@ -74,6 +74,7 @@ func TestWhatEndsByItselfHasFailed(t *testing.T) {
 			<-end
 			return nil
 		})}},
+		Component{Name: "stays", Runner: silent},
 		Component{Name: "never up", Runner: runnerFunc(func(context.Context, Report) error { return errors.New("disk full") })},
 		Component{Name: "needs it", Needs: []string{"never up"}, Runner: untilDone(j, "needs it")},
 	)
