@@ -61,7 +61,11 @@ func TestReadinessHoldsBackWhatNeedsIt(t *testing.T) {
 
 func TestAComponentThatWasRunAgainIsAskedAgain(t *testing.T) {
 	j := newJournal()
-	s := newSupervisor(t, Component{Name: "apiserver", Runner: WithRestart(probed{Runner: silent, ready: fine, healthy: fine}, atOnce)})
+	runner := nthRun(func(n int, ctx context.Context, report Report) error {
+		j.add("start run %d", n)
+		return silent.Run(ctx, report)
+	})
+	s := newSupervisor(t, Component{Name: "apiserver", Runner: WithRestart(probed{Runner: runner, ready: fine, healthy: fine}, atOnce)})
 	s.timings = quick
 	s.Subscribe(func(e Event) {
 		if e.State == Running && e.Before.State == Starting {
@@ -69,6 +73,7 @@ func TestAComponentThatWasRunAgainIsAskedAgain(t *testing.T) {
 		}
 	})
 	stop := startIt(t, s)
+	j.await(t, "start run 1")
 	j.await(t, "run 1 is ready")
 	s.Fault("apiserver", errors.New("panic: index out of range"))
 	j.await(t, "run 2 is ready")
