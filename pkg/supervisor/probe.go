@@ -54,9 +54,6 @@ func (s *Supervisor) awaitReady(ctx context.Context, component string, r Readier
 
 func (s *Supervisor) checkHealth(ctx context.Context, component string, h HealthChecker) {
 	err := s.ask(ctx, h.Healthy)
-	if ctx.Err() != nil {
-		return
-	}
 	s.tracker.change(component, func(st *Status) {
 		st.Unhealthy = ""
 		if err != nil && st.State.Up() {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // probed is a Runner with both optional interfaces.
@@ -60,7 +61,11 @@ func TestReadinessHoldsBackWhatNeedsIt(t *testing.T) {
 
 func TestAComponentThatWasRunAgainIsAskedAgain(t *testing.T) {
 	j := newJournal()
-	s := newSupervisor(t, Component{Name: "apiserver", Runner: WithRestart(probed{Runner: silent, ready: fine, healthy: fine}, atOnce)})
+	runner := nthRun(func(n int, ctx context.Context, report Report) error {
+		j.add("start run %d", n)
+		return silent.Run(ctx, report)
+	})
+	s := newSupervisor(t, Component{Name: "apiserver", Runner: WithRestart(probed{Runner: runner, ready: fine, healthy: fine}, atOnce)})
 	s.timings = quick
 	s.Subscribe(func(e Event) {
 		if e.State == Running && e.Before.State == Starting {
@@ -68,6 +73,7 @@ func TestAComponentThatWasRunAgainIsAskedAgain(t *testing.T) {
 		}
 	})
 	stop := startIt(t, s)
+	j.await(t, "start run 1")
 	j.await(t, "run 1 is ready")
 	s.Fault("apiserver", errors.New("panic: index out of range"))
 	j.await(t, "run 2 is ready")
@@ -76,23 +82,42 @@ func TestAComponentThatWasRunAgainIsAskedAgain(t *testing.T) {
 	}
 }
 
-func TestReadinessOfAPausedComponentIsNotBelieved(t *testing.T) {
-	var s *Supervisor
-	var states []State
-	s = newSupervisor(t, Component{Name: "apiserver", Runner: runnerFunc(func(ctx context.Context, _ Report) error { <-ctx.Done(); return nil })})
+func TestAPausedComponentIsNotBelieved(t *testing.T) {
+	s := newSupervisor(t, Component{Name: "apiserver", Runner: silent})
 	s.tracker.set("apiserver", Restarting, "ended by itself")
-	s.awaitReady(t.Context(), "apiserver", probed{ready: fine})
-	states = append(states, s.Statuses()[0].State)
+	s.awaitReady(t.Context(), "apiserver", probed{ready: func() error {
+		t.Error("it was asked")
+		return nil
+	}})
+	s.checkHealth(t.Context(), "apiserver", probed{healthy: func() error { return errors.New("connection refused") }})
+	if got := s.Statuses()[0]; got.State != Restarting || got.Unhealthy != "" {
+		t.Errorf("got %+v", got)
+	}
 	s.tracker.set("apiserver", Starting, "")
 	s.awaitReady(t.Context(), "apiserver", probed{ready: func() error {
 		s.tracker.set("apiserver", Restarting, "ended while it was asked")
 		return nil
 	}})
-	states = append(states, s.Statuses()[0].State)
-	for i, got := range states {
-		if got != Restarting {
-			t.Errorf("%d: it is %s", i, got)
-		}
+	if got := s.Statuses()[0].State; got != Restarting {
+		t.Errorf("it is %s", got)
+	}
+}
+
+// mute is a Runner that never answers.
+type mute struct{ Runner }
+
+func (mute) Healthy(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+
+func TestNoAnswerInTimeIsNotHealthy(t *testing.T) {
+	j := newJournal()
+	s := newSupervisor(t, Component{Name: "bootstrap", Runner: mute{untilDone(j, "bootstrap")}})
+	s.timings = quick
+	s.timings.probe = time.Millisecond
+	s.Subscribe(func(e Event) { j.add("%s", e.Unhealthy) })
+	stop := startIt(t, s)
+	j.await(t, context.DeadlineExceeded.Error())
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -25,7 +25,7 @@ const backoffReset = time.Minute
 // pause that grows with backoff. It returns only when its context ends. The
 // result is for one component: [Supervisor.Fault] ends the run that is under way.
 func WithRestart(r Runner, backoff wait.Backoff) Runner {
-	return &restarting{Runner: r, backoff: backoff, stopTimeout: StopTimeout}
+	return &restarting{Runner: r, backoff: backoff, resetAfter: backoffReset, stopTimeout: StopTimeout}
 }
 
 // againIn parts the failure from the pause in the detail of Restarting.
@@ -34,6 +34,7 @@ const againIn = "; runs again in "
 type restarting struct {
 	Runner
 	backoff     wait.Backoff
+	resetAfter  time.Duration // as backoffReset
 	stopTimeout time.Duration // for a run that a fault ends
 
 	mu      sync.Mutex
@@ -60,7 +61,7 @@ func (r *restarting) Run(ctx context.Context, report Report) error {
 		if err == nil {
 			err = errors.New("ended by itself")
 		}
-		if time.Since(started) > backoffReset {
+		if time.Since(started) > r.resetAfter {
 			pause = r.backoff
 		}
 		d := pause.Step()

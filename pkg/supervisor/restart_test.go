@@ -6,7 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
@@ -146,11 +146,11 @@ func TestFaultIsOnlyForWhatCanBeRestarted(t *testing.T) {
 			t.Errorf("%q: got %v, want %v", component, got, want)
 		}
 	}
-	if got := s.Statuses()[0].State; got != Running {
-		t.Errorf("a refused fault made the apiserver %s", got)
-	}
 	if err := stop(); err != nil {
 		t.Error(err)
+	}
+	if st := s.Statuses()[0]; st.State != Stopped || st.LastFailure != "" {
+		t.Errorf("a refused fault did something: %+v", st)
 	}
 }
 
@@ -187,20 +187,39 @@ func TestAFaultAbandonsARunThatHangs(t *testing.T) {
 }
 
 func TestTheFailureIsToldWithThePause(t *testing.T) {
-	var details []string
-	ctx, cancel := context.WithCancel(t.Context())
-	r := WithRestart(nthRun(func(n int, _ context.Context, _ Report) error {
-		if n == 2 {
-			cancel()
-		}
-		return nil
-	}), wait.Backoff{Duration: 2 * time.Millisecond, Steps: 1})
-	if err := r.Run(ctx, func(state State, detail string) {
-		details = append(details, strings.TrimSpace(string(state)+" "+detail))
-	}); err != nil {
-		t.Fatal(err)
+	tests := map[string]struct {
+		resetAfter time.Duration
+		want       []string
+	}{
+		"after short runs": {time.Hour, []string{
+			"restarting: ended by itself; runs again in 1ms", "starting: ", "restarting: ended by itself; runs again in 2ms", "starting: ",
+		}},
+		"after long runs": {0, []string{
+			"restarting: ended by itself; runs again in 1ms", "starting: ", "restarting: ended by itself; runs again in 1ms", "starting: ",
+		}},
 	}
-	if got, want := strings.Join(details, ", "), "restarting ended by itself; runs again in 2ms, starting"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			var late Report
+			ctx, cancel := context.WithCancel(t.Context())
+			r := WithRestart(nthRun(func(n int, _ context.Context, report Report) error {
+				late = report
+				if n == 3 {
+					cancel()
+				}
+				return nil
+			}), wait.Backoff{Duration: time.Millisecond, Factor: 2, Steps: 10})
+			r.(*restarting).resetAfter = test.resetAfter
+			err := r.Run(ctx, func(state State, detail string) {
+				got = append(got, fmt.Sprintf("%s: %s", state, detail))
+				if state == Restarting {
+					late(Leading, "of a run that has ended")
+				}
+			})
+			if err != nil || !slices.Equal(got, test.want) {
+				t.Errorf("got %v and %q, want %q", err, got, test.want)
+			}
+		})
 	}
 }

@@ -23,13 +23,11 @@ func newSubscription() *subscription {
 func (s *subscription) push(e Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed {
-		s.events = append(s.events, e)
-		s.changed.Signal()
-	}
+	s.events = append(s.events, e)
+	s.changed.Signal()
 }
 
-// close takes no more events; those that are queued are still delivered.
+// close ends the subscription once what is queued has been delivered.
 func (s *subscription) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

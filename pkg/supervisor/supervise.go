@@ -33,7 +33,7 @@ func (s *Supervisor) supervise(c Component) {
 	s.tracker.change(c.Name, func(st *Status) {
 		st.State, st.Detail, st.LastFailure, st.Unhealthy = Failed, err.Error(), err.Error(), ""
 	})
-	if c.Critical && ctx.Err() == nil {
+	if c.Critical {
 		s.initiateStop(fmt.Errorf("%s: %w", c.Name, err))
 	}
 }

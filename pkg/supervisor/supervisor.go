@@ -135,6 +135,8 @@ func (s *Supervisor) Stopping() bool {
 	}
 }
 
+// initiateStop begins a stop, unless one has begun; then cause is of no interest
+// any more.
 func (s *Supervisor) initiateStop(cause error) {
 	s.stopOnce.Do(func() {
 		s.cause = cause
