@@ -58,6 +58,9 @@ func TestRBAC(t *testing.T) {
 		"another user": {func(_ *fakeAPI, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) {
 			b.Subjects[0].Name = "kube-apiserver"
 		}, "", `does not bind the user "kubernetes"`, "restart"},
+		"a group of that name": {func(_ *fakeAPI, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) {
+			b.Subjects[0].Kind = rbacv1.GroupKind
+		}, "", `does not bind the user "kubernetes"`, "restart"},
 		"kept by its owner": {func(_ *fakeAPI, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) {
 			b.Subjects, b.Annotations = nil, map[string]string{"rbac.authorization.kubernetes.io/autoupdate": "false"}
 		}, "", "does not bind", "by hand: its annotation"},
