@@ -59,11 +59,11 @@ func (w *fakeCluster) seen() (attempts, reports []string) {
 	return slices.Clone(w.attempts), slices.Clone(w.reports)
 }
 
-// accept has the cluster no longer refuse an object.
-func (w *fakeCluster) accept(name string) {
+// refuse has the cluster refuse an object, or accept it where err is nil.
+func (w *fakeCluster) refuse(name string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.refuses, name)
+	w.refuses[name] = err
 }
 
 func manifest(name string) string {
@@ -92,7 +92,7 @@ func TestWhatFailsIsTriedAgainAndTheRestIsNot(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), broken) || !strings.Contains(err.Error(), "and 1 more") {
 			t.Errorf("unhealthy because of %v; want the bad file and 1 more", err)
 		}
-		w.accept("first")
+		w.refuse("first", nil)
 		write(t, broken, manifest("second"))
 		time.Sleep(time.Hour)
 		synctest.Wait()
@@ -114,6 +114,38 @@ func TestWhatFailsIsTriedAgainAndTheRestIsNot(t *testing.T) {
 		cancel()
 		if err := <-result; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+func TestTroubleThatComesBackIsToldAgain(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "1.yaml"), manifest("first"))
+	synctest.Test(t, func(t *testing.T) {
+		w := newFakeCluster(dir)
+		ctx, cancel := context.WithCancel(t.Context())
+		result := make(chan error, 1)
+		go func() { result <- w.term.Lead(ctx) }()
+		for range 2 {
+			w.refuse("first", errors.New("no namespace"))
+			w.term.Reapply()
+			time.Sleep(time.Hour)
+			w.refuse("first", nil)
+			time.Sleep(time.Hour)
+		}
+		cancel()
+		if err := <-result; err != nil {
+			t.Error(err)
+		}
+		close(w.events.Events)
+		told := 0
+		for e := range w.events.Events {
+			if strings.HasPrefix(e, "Warning ApplyFailed ConfigMap first") {
+				told++
+			}
+		}
+		if told != 2 {
+			t.Errorf("it is told %d times, want once each time it came", told)
 		}
 	})
 }
