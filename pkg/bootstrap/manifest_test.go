@@ -112,6 +112,16 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestWhatAnExportAddsIsLeftOut(t *testing.T) {
+	objects, err := parse("m.yaml", []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: kept, uid: u, resourceVersion: \"1\", managedFields: [{manager: kubectl}]}\n"))
+	if err != nil || len(objects) != 1 {
+		t.Fatalf("got %v, %v", objects, err)
+	}
+	if o := objects[0]; o.GetUID() != "" || o.GetResourceVersion() != "" || o.GetManagedFields() != nil {
+		t.Errorf("it would apply %v", o.Object)
+	}
+}
+
 func TestFilesAreSortedAndOthersLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"20-b.yml", "10-a.yaml", ".10-a.yaml.swp.yaml", "README", "x.yaml.dpkg-dist", "x.json"} {

@@ -150,6 +150,46 @@ func TestTroubleThatComesBackIsToldAgain(t *testing.T) {
 	})
 }
 
+func TestAFormerLeaderIsHealthy(t *testing.T) {
+	w := newFakeCluster(t.TempDir())
+	w.refuses[role] = errors.New("the webhook is down")
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() { result <- w.term.Lead(ctx) }()
+	for e := range w.events.Events {
+		if strings.Contains(e, "the webhook is down") {
+			break
+		}
+	}
+	cancel()
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+	if err := w.term.Healthy(t.Context()); err != nil {
+		t.Errorf("its successor applies now, and it is unhealthy: %v", err)
+	}
+}
+
+func TestWhatIsAppliedIsAnEventOfTheObject(t *testing.T) {
+	w := newFakeCluster(t.TempDir())
+	for _, o := range []outcome{created, changed, unchanged, protected} {
+		w.term.done, w.term.apply = map[string]bool{}, func(_ context.Context, obj object) (outcome, *unstructured.Unstructured, error) {
+			return o, obj.Unstructured, nil
+		}
+		if problems := w.term.pass(t.Context()); problems != nil {
+			t.Error(problems)
+		}
+	}
+	close(w.events.Events)
+	var said []string
+	for e := range w.events.Events {
+		said = append(said, e)
+	}
+	if want := []string{"Normal Created Created from the lab's kubelet RBAC", "Normal Corrected Made to be as in the lab's kubelet RBAC"}; !slices.Equal(said, want) {
+		t.Errorf("said %q, want %q", said, want)
+	}
+}
+
 func TestTroubleIsToldOnceInATerm(t *testing.T) {
 	w := newFakeCluster(t.TempDir())
 	w.refuses[role] = errors.New("the webhook is down")
