@@ -28,6 +28,8 @@ type server struct {
 	getErr  error
 	patched []error // what the patches end with, one after the other
 	asked   []string
+
+	resources *[]*metav1.APIResourceList // that it serves
 }
 
 func (s *server) applier(t *testing.T) *applier {
@@ -62,11 +64,11 @@ func (s *server) applier(t *testing.T) *applier {
 		}
 		return false, nil, nil
 	})
-	resources := []*metav1.APIResourceList{
+	discovery := &fakediscovery.FakeDiscovery{Fake: &clienttesting.Fake{Resources: []*metav1.APIResourceList{
 		{GroupVersion: "v1", APIResources: []metav1.APIResource{{Name: "configmaps", Kind: "ConfigMap", Namespaced: true}}},
 		{GroupVersion: "rbac.authorization.k8s.io/v1", APIResources: []metav1.APIResource{{Name: "clusterrolebindings", Kind: "ClusterRoleBinding"}}},
-	}
-	discovery := &fakediscovery.FakeDiscovery{Fake: &clienttesting.Fake{Resources: resources}}
+	}}}
+	s.resources = &discovery.Resources
 	return &applier{client: client, mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(discovery))}
 }
 
@@ -128,5 +130,21 @@ func TestApply(t *testing.T) {
 				t.Errorf("it asks %q, want %q", test.server.asked, test.asks)
 			}
 		})
+	}
+}
+
+func TestAKindThatComesLaterIsFound(t *testing.T) {
+	objects, err := parse("m.yaml", []byte("apiVersion: example.com/v1\nkind: Odd\nmetadata: {name: b}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := server{patched: []error{nil}}
+	a := s.applier(t)
+	if got, _, err := a.apply(t.Context(), objects[0]); got != failed {
+		t.Errorf("it ends with %s, %v", got, err)
+	}
+	*s.resources = append(*s.resources, &metav1.APIResourceList{GroupVersion: "example.com/v1", APIResources: []metav1.APIResource{{Name: "odds", Kind: "Odd"}}})
+	if got, _, err := a.apply(t.Context(), objects[0]); got != created {
+		t.Errorf("it ends with %s, %v", got, err)
 	}
 }

@@ -10,8 +10,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -66,9 +64,6 @@ func (c Config) Client(ctx context.Context, endpoints ...string) (*clientv3.Clie
 	}
 	if len(endpoints) == 0 {
 		endpoints = c.Endpoints
-	}
-	if !slices.ContainsFunc(endpoints, func(e string) bool { return strings.HasPrefix(e, "https://") }) {
-		config = nil
 	}
 	return clientv3.New(clientv3.Config{Context: ctx, Endpoints: endpoints, TLS: config, DialTimeout: MemberTimeout, Logger: zap.NewNop()})
 }
