@@ -90,6 +90,7 @@ func TestParse(t *testing.T) {
 		"not YAML":             {configMap + "---\na: [\n", nil, "m.yaml: document 2: yaml: line"},
 		"a key twice":          {configMap + "kind: Secret\n", nil, `"kind" already set`},
 		"no kind":              {"apiVersion: v1\nmetadata: {name: n}\ndata: {password: hunter2}\n", nil, "m.yaml: document 1: has no kind"},
+		"an empty kind":        {"apiVersion: v1\nkind: \"\"\nmetadata: {name: n}\ndata: {password: hunter2}\n", nil, "m.yaml: document 1: has no kind"},
 		"no version":           {"kind: ConfigMap\nmetadata: {name: n}\n", nil, "has no apiVersion"},
 		"no name":              {"apiVersion: v1\nkind: ConfigMap\n", nil, "the ConfigMap has no metadata.name"},
 		"generated name":       {"apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: n-}\n", nil, "the ConfigMap has no metadata.name"},

@@ -15,6 +15,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/record"
+	"k8s.io/component-base/metrics/testutil"
 
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -91,6 +92,9 @@ func TestWhatFailsIsTriedAgainAndTheRestIsNot(t *testing.T) {
 		err := w.term.Healthy(ctx)
 		if err == nil || !strings.Contains(err.Error(), broken) || !strings.Contains(err.Error(), "and 1 more") {
 			t.Errorf("unhealthy because of %v; want the bad file and 1 more", err)
+		}
+		if n, err := testutil.GetGaugeMetricValue(skipped); n != 1 || err != nil {
+			t.Errorf("%v files are counted as skipped, %v", n, err)
 		}
 		w.refuse("first", nil)
 		write(t, broken, manifest("second"))
