@@ -56,7 +56,7 @@ func (c Config) TLS() (*tls.Config, error) {
 }
 
 // Client returns a client of some members, or of all Endpoints, which the caller
-// closes. It says nothing in the log: the caller judges what it is told.
+// closes. It says nothing in the log: the caller evaluates what it returns.
 func (c Config) Client(ctx context.Context, endpoints ...string) (*clientv3.Client, error) {
 	config, err := c.TLS()
 	if err != nil {
