@@ -24,8 +24,8 @@ func (r *recorder) Fatalf(format string, args ...any) {
 	panic(r)
 }
 
-// equal returns what Equal says.
-func equal(t *testing.T, name, got string) string {
+// equal returns what Equal says of the file deep/a.txt.
+func equal(t *testing.T, got string) string {
 	r := &recorder{TB: t}
 	func() {
 		defer func() {
@@ -33,27 +33,27 @@ func equal(t *testing.T, name, got string) string {
 				panic(p)
 			}
 		}()
-		Equal(r, name, []byte(got))
+		Equal(r, "deep/a.txt", []byte(got))
 	}()
 	return r.said
 }
 
 func TestEqual(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if said := equal(t, "deep/a.txt", "one\n"); said == "" {
+	if said := equal(t, "one\n"); said == "" {
 		t.Error("a missing file equals something")
 	}
 	*update = true
-	said := equal(t, "deep/a.txt", "one\ntwo\n")
+	said := equal(t, "one\ntwo\n")
 	*update = false
 	if data, err := os.ReadFile(filepath.Join("testdata", "deep/a.txt")); said != "" || err != nil || string(data) != "one\ntwo\n" {
 		t.Errorf("-update says %q and writes %q, %v", said, data, err)
 	}
-	if said := equal(t, "deep/a.txt", "one\ntwo\n"); said != "" {
+	if said := equal(t, "one\ntwo\n"); said != "" {
 		t.Errorf("the same differs: %s", said)
 	}
 	want := "testdata/deep/a.txt differs; look at the difference, then run this test with -update\n- two\n+ 2\n- \n+ three\n+ \n"
-	if said := equal(t, "deep/a.txt", "one\n2\nthree\n"); said != want {
+	if said := equal(t, "one\n2\nthree\n"); said != want {
 		t.Errorf("got %q, want %q", said, want)
 	}
 }

@@ -90,6 +90,7 @@ func TestParse(t *testing.T) {
 		"not YAML":             {configMap + "---\na: [\n", nil, "m.yaml: document 2: yaml: line"},
 		"a key twice":          {configMap + "kind: Secret\n", nil, `"kind" already set`},
 		"no kind":              {"apiVersion: v1\nmetadata: {name: n}\ndata: {password: hunter2}\n", nil, "m.yaml: document 1: has no kind"},
+		"an empty kind":        {"apiVersion: v1\nkind: \"\"\nmetadata: {name: n}\ndata: {password: hunter2}\n", nil, "m.yaml: document 1: has no kind"},
 		"no version":           {"kind: ConfigMap\nmetadata: {name: n}\n", nil, "has no apiVersion"},
 		"no name":              {"apiVersion: v1\nkind: ConfigMap\n", nil, "the ConfigMap has no metadata.name"},
 		"generated name":       {"apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: n-}\n", nil, "the ConfigMap has no metadata.name"},
@@ -109,6 +110,16 @@ func TestParse(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestWhatAnExportAddsIsLeftOut(t *testing.T) {
+	objects, err := parse("m.yaml", []byte("apiVersion: v1\nkind: Namespace\nmetadata: {name: kept, uid: u, resourceVersion: \"1\", managedFields: [{manager: kubectl}]}\n"))
+	if err != nil || len(objects) != 1 {
+		t.Fatalf("got %v, %v", objects, err)
+	}
+	if o := objects[0]; o.GetUID() != "" || o.GetResourceVersion() != "" || o.GetManagedFields() != nil {
+		t.Errorf("it would apply %v", o.Object)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/tools/record"
+	"k8s.io/component-base/metrics/testutil"
 
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -59,11 +60,11 @@ func (w *fakeCluster) seen() (attempts, reports []string) {
 	return slices.Clone(w.attempts), slices.Clone(w.reports)
 }
 
-// accept has the cluster no longer refuse an object.
-func (w *fakeCluster) accept(name string) {
+// refuse has the cluster refuse an object, or accept it where err is nil.
+func (w *fakeCluster) refuse(name string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.refuses, name)
+	w.refuses[name] = err
 }
 
 func manifest(name string) string {
@@ -92,7 +93,10 @@ func TestWhatFailsIsTriedAgainAndTheRestIsNot(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), broken) || !strings.Contains(err.Error(), "and 1 more") {
 			t.Errorf("unhealthy because of %v; want the bad file and 1 more", err)
 		}
-		w.accept("first")
+		if n, err := testutil.GetGaugeMetricValue(skipped); n != 1 || err != nil {
+			t.Errorf("%v files are counted as skipped, %v", n, err)
+		}
+		w.refuse("first", nil)
 		write(t, broken, manifest("second"))
 		time.Sleep(time.Hour)
 		synctest.Wait()
@@ -116,6 +120,78 @@ func TestWhatFailsIsTriedAgainAndTheRestIsNot(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestTroubleThatComesBackIsToldAgain(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "1.yaml"), manifest("first"))
+	synctest.Test(t, func(t *testing.T) {
+		w := newFakeCluster(dir)
+		ctx, cancel := context.WithCancel(t.Context())
+		result := make(chan error, 1)
+		go func() { result <- w.term.Lead(ctx) }()
+		for range 2 {
+			w.refuse("first", errors.New("no namespace"))
+			w.term.Reapply()
+			time.Sleep(time.Hour)
+			w.refuse("first", nil)
+			time.Sleep(time.Hour)
+		}
+		cancel()
+		if err := <-result; err != nil {
+			t.Error(err)
+		}
+		close(w.events.Events)
+		told := 0
+		for e := range w.events.Events {
+			if strings.HasPrefix(e, "Warning ApplyFailed ConfigMap first") {
+				told++
+			}
+		}
+		if told != 2 {
+			t.Errorf("it is told %d times, want once each time it came", told)
+		}
+	})
+}
+
+func TestAFormerLeaderIsHealthy(t *testing.T) {
+	w := newFakeCluster(t.TempDir())
+	w.refuses[role] = errors.New("the webhook is down")
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() { result <- w.term.Lead(ctx) }()
+	for e := range w.events.Events {
+		if strings.Contains(e, "the webhook is down") {
+			break
+		}
+	}
+	cancel()
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+	if err := w.term.Healthy(t.Context()); err != nil {
+		t.Errorf("its successor applies now, and it is unhealthy: %v", err)
+	}
+}
+
+func TestWhatIsAppliedIsAnEventOfTheObject(t *testing.T) {
+	w := newFakeCluster(t.TempDir())
+	for _, o := range []outcome{created, changed, unchanged, protected} {
+		w.term.done, w.term.apply = map[string]bool{}, func(_ context.Context, obj object) (outcome, *unstructured.Unstructured, error) {
+			return o, obj.Unstructured, nil
+		}
+		if problems := w.term.pass(t.Context()); problems != nil {
+			t.Error(problems)
+		}
+	}
+	close(w.events.Events)
+	var said []string
+	for e := range w.events.Events {
+		said = append(said, e)
+	}
+	if want := []string{"Normal Created Created from the lab's kubelet RBAC", "Normal Corrected Made to be as in the lab's kubelet RBAC"}; !slices.Equal(said, want) {
+		t.Errorf("said %q, want %q", said, want)
+	}
 }
 
 func TestTroubleIsToldOnceInATerm(t *testing.T) {

@@ -67,7 +67,7 @@ func TestDial(t *testing.T) {
 	misnamed, misnamedRoots := certificate(t, func(c *x509.Certificate) { c.IPAddresses, c.DNSNames = nil, []string{"etcd-0"} })
 	old, oldRoots := certificate(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
 	odd, oddRoots := certificate(t, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning} })
-	stranger, _ := certificate(t, nil)
+	untrusted, _ := certificate(t, nil)
 	for _, http2 := range []bool{true, false} {
 		own := &tls.Config{Certificates: []tls.Certificate{good}}
 		demanding := &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots}
@@ -79,16 +79,16 @@ func TestDial(t *testing.T) {
 			reason Reason
 			words  string
 		}{
-			"all well":               {own, &tls.Config{RootCAs: roots}, "", ""},
-			"with a client":          {demanding, &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{good}}, "", ""},
-			"another CA":             {own, &tls.Config{RootCAs: oldRoots}, UnknownCA, "of another CA"},
-			"another name":           {&tls.Config{Certificates: []tls.Certificate{misnamed}}, &tls.Config{RootCAs: misnamedRoots}, WrongName, "the certificate names etcd-0"},
-			"expired":                {&tls.Config{Certificates: []tls.Certificate{old}}, &tls.Config{RootCAs: oldRoots}, Expired, "is valid from"},
-			"for code":               {&tls.Config{Certificates: []tls.Certificate{odd}}, &tls.Config{RootCAs: oddRoots}, BadCertificate, "incompatible key usage"},
-			"no client":              {demanding, &tls.Config{RootCAs: roots}, ClientCertRefused, "wants a client certificate"},
-			"a stranger":             {demanding, &tls.Config{RootCAs: roots, GetClientCertificate: always(stranger)}, ClientCertRefused, "refuses the client certificate ("},
-			"a stranger, in TLS 1.2": {demanding12, &tls.Config{RootCAs: roots, GetClientCertificate: always(stranger)}, ClientCertRefused, "refuses the client certificate ("},
-			"too old":                {own, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, HandshakeRefused, "protocol version"},
+			"all well":              {own, &tls.Config{RootCAs: roots}, "", ""},
+			"with a client":         {demanding, &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{good}}, "", ""},
+			"another CA":            {own, &tls.Config{RootCAs: oldRoots}, UnknownCA, "of another CA"},
+			"another name":          {&tls.Config{Certificates: []tls.Certificate{misnamed}}, &tls.Config{RootCAs: misnamedRoots}, WrongName, "the certificate names etcd-0"},
+			"expired":               {&tls.Config{Certificates: []tls.Certificate{old}}, &tls.Config{RootCAs: oldRoots}, Expired, "is valid from"},
+			"for code":              {&tls.Config{Certificates: []tls.Certificate{odd}}, &tls.Config{RootCAs: oddRoots}, BadCertificate, "incompatible key usage"},
+			"no client":             {demanding, &tls.Config{RootCAs: roots}, ClientCertRefused, "wants a client certificate"},
+			"an untrusted one":      {demanding, &tls.Config{RootCAs: roots, GetClientCertificate: always(untrusted)}, ClientCertRefused, "refuses the client certificate ("},
+			"untrusted, in TLS 1.2": {demanding12, &tls.Config{RootCAs: roots, GetClientCertificate: always(untrusted)}, ClientCertRefused, "refuses the client certificate ("},
+			"too old":               {own, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, HandshakeRefused, "protocol version"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				err := Dial(t.Context(), serve(t, http2, test.server), test.client)

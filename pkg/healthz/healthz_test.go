@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,7 +15,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"k8s.io/component-base/metrics/testutil"
 )
 
 // serving is a controller that is neither starting nor stopping.
@@ -129,6 +133,7 @@ func TestBadRequestsGetNowhere(t *testing.T) {
 		"a long header":   {"GET / HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 64<<10) + "\r\n\r\n", "431"},
 		"a long URL":      {"GET /" + strings.Repeat("x", 64<<10) + " HTTP/1.1\r\nHost: a\r\n\r\n", "431"},
 		"a body":          {"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n", "Connection: close"},
+		"a small body":    {"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", "Connection: close"},
 		"TLS":             {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "400"},
 		"garbage":         {"\x00\xff\r\n\r\n", "400"},
 		"HTTP/2":          {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ""},
@@ -143,6 +148,64 @@ func TestBadRequestsGetNowhere(t *testing.T) {
 	}
 	if got := say(t, address, []byte(check)); !strings.HasSuffix(got, "\r\n\r\nok") {
 		t.Errorf("a health check gets %q", got)
+	}
+}
+
+// pipes is a listener whose connections are pipes.
+type pipes struct {
+	net.Listener
+	conns chan net.Conn
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	conn, ok := <-p.conns
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (p pipes) Close() error { return nil }
+
+func TestHalfARequestIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pipes{conns: make(chan net.Conn)}
+		served := make(chan error)
+		go func() {
+			served <- (&Proxy{NotReady: serving, Prober: NewProber(&fakeBackend{verdict: OK})}).Serve(t.Context(), p)
+		}()
+		client, server := net.Pipe()
+		p.conns <- server
+		begun := time.Now()
+		if _, err := io.WriteString(client, "GET /heal"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, client); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begun); took < headerTimeout || took > headerTimeout+time.Second {
+			t.Errorf("it is given up after %s, want %s", took, headerTimeout)
+		}
+		close(p.conns)
+		if err := <-served; !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAnswersAreCounted(t *testing.T) {
+	address := serve(t, func() Verdict { return Stopping }, &fakeBackend{})
+	counted := func() float64 {
+		n, err := testutil.GetCounterMetricValue(requests.WithLabelValues(string(Stopping)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := counted()
+	say(t, address, []byte(check))
+	if got := counted() - before; got != 1 {
+		t.Errorf("one answer counts as %v", got)
 	}
 }
 

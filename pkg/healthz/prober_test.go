@@ -127,7 +127,7 @@ func TestOnlyChangesAreLogged(t *testing.T) {
 	}
 	var out bytes.Buffer
 	klog.SetOutput(&out)
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
 		p := NewProber(nil)
 		for _, verdict := range []Verdict{OK, OK, Etcd, Etcd, Unreachable, OK, OK} {
 			p.backend = &fakeBackend{verdict: verdict}

@@ -24,6 +24,7 @@ func TestFindings(t *testing.T) {
 		problems, warnings []string
 	}{
 		"all well": {member(etcdclient.Member{DBSize: 1 << 30, Quota: 2 << 30, FsyncP99: 0.1}), nil, nil},
+		"no quota": {member(etcdclient.Member{DBSize: 1 << 30}), nil, nil},
 		"expired":  {expires(-26 * time.Hour), []string{"ca.pem has expired 26h ago"}, nil},
 		"expires":  {expires(12 * 24 * time.Hour), nil, []string{"ca.pem expires in 12d"}},
 		"lasts":    {expires(31 * 24 * time.Hour), nil, nil},

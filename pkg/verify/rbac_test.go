@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,7 +43,7 @@ func TestRBAC(t *testing.T) {
 	w := newFakeAPI(t)
 	for name, test := range map[string]struct {
 		change        func(w *fakeAPI, role *rbacv1.ClusterRole, binding *rbacv1.ClusterRoleBinding)
-		denied        string // verb resource
+		denied        string // verb resource, and more
 		problem, next string
 	}{
 		"as in the lab": {nil, "", "", ""},
@@ -58,11 +59,15 @@ func TestRBAC(t *testing.T) {
 		"another user": {func(_ *fakeAPI, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) {
 			b.Subjects[0].Name = "kube-apiserver"
 		}, "", `does not bind the user "kubernetes"`, "restart"},
+		"a group of that name": {func(_ *fakeAPI, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) {
+			b.Subjects[0].Kind = rbacv1.GroupKind
+		}, "", `does not bind the user "kubernetes"`, "restart"},
 		"kept by its owner": {func(_ *fakeAPI, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) {
 			b.Subjects, b.Annotations = nil, map[string]string{"rbac.authorization.kubernetes.io/autoupdate": "false"}
 		}, "", "does not bind", "by hand: its annotation"},
 		"there, but not effective": {nil, "create proxy", `the user "kubernetes" of `, "get clusterrole"},
 		"denied":                   {nil, "* log", "must not * nodes/log", ""},
+		"denied more":              {nil, "get log, * log, create log", "must not * nodes/log, create nodes/log, get nodes/log", ""},
 		"not an admin":             {func(w *fakeAPI, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[role] = 403 }, "", "admin.kubeconfig", "system:masters"},
 		"unknown user":             {func(w *fakeAPI, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[role] = 401 }, "", "does not know the user", "lab chapter 05"},
 		"etcd is away":             {func(w *fakeAPI, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[role] = 500 }, "", "has trouble", "etcd members"},
@@ -101,7 +106,7 @@ func TestRBAC(t *testing.T) {
 					t.Errorf("asked about %+v", review.Spec)
 				}
 				asked[what] = true
-				review.Status.Allowed = what != test.denied
+				review.Status.Allowed = !slices.Contains(strings.Split(test.denied, ", "), what)
 				rw.Header().Set("Content-Type", "application/json")
 				if err := json.NewEncoder(rw).Encode(review); err != nil {
 					t.Error(err)

@@ -131,6 +131,7 @@ func TestHealth(t *testing.T) {
 		"ok":                      {word(200, "ok"), "", ""},
 		"stopping":                {word(503, "stopping"), "/healthz answers 503 Service Unavailable, stopping", "start it again"},
 		"etcd":                    {word(503, "etcd"), "etcd", "the step etcd members"},
+		"starting, and yet 200":   {word(200, "starting"), `"starting", want 200 OK`, "ss -ltnp"},
 		"a word of somebody else": {word(503, "sorry"), `"sorry"`, "ss -ltnp"},
 		"nginx without the apiserver": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Server", "nginx/1.14.0 (Ubuntu)")
@@ -149,6 +150,9 @@ func TestHealth(t *testing.T) {
 		})
 	}
 	wants(t, checkHealth(t.Context(), Target{HealthAddress: nobody(t)}), "nobody listens there", "systemctl start khw-controller")
+	over, end := context.WithCancel(t.Context())
+	end()
+	wants(t, checkHealth(over, Target{HealthAddress: "127.0.0.1:80"}), "http://127.0.0.1/healthz does not work", "")
 	if r := checkHealth(t.Context(), Target{}); !strings.Contains(r.skipped, "--healthz-bind-address") {
 		t.Errorf("turned off: %+v", r)
 	}

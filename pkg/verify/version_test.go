@@ -99,7 +99,7 @@ func TestWhatLoadBalancersDoWrong(t *testing.T) {
 	}
 }
 
-func TestALoadBalancerIsJudgedWithoutTheApiserverHere(t *testing.T) {
+func TestALoadBalancerIsCheckedWithoutTheApiserverHere(t *testing.T) {
 	w, target := balancer(t)
 	there := serveTLS(t, listen(t, "127.0.0.1:0"), w.files, http.HandlerFunc(w.answer)).Listener.Addr()
 	w.server.Close()

@@ -58,6 +58,17 @@ func TestEtcdLogsThroughKlog(t *testing.T) {
 	}
 }
 
+func TestLoggersOfOneKeepTheirFields(t *testing.T) {
+	log := newLogger(func(reason string) { t.Errorf("ended: %s", reason) }).With(zap.Int("a", 1)).With(zap.Int("b", 2)).With(zap.Int("c", 3))
+	one, other := log.With(zap.String("member", "one")), log.With(zap.String("member", "other"))
+	if got := capture(t, "0", func() { one.Warn("slow") }); !strings.Contains(got, `member="one"`) {
+		t.Errorf("it logs %q", got)
+	}
+	if got := capture(t, "0", func() { other.Warn("slow") }); !strings.Contains(got, `member="other"`) {
+		t.Errorf("it logs %q", got)
+	}
+}
+
 func TestAnOrderlyStopIsNoError(t *testing.T) {
 	log := newLogger(func(reason string) { t.Errorf("ended: %s", reason) })
 	for err, want := range map[error]string{

@@ -3,10 +3,14 @@
 package metrics
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
+	"k8s.io/component-base/metrics"
+	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/utils/ptr"
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
@@ -50,6 +54,24 @@ func TestEverySeriesIsOnOnePage(t *testing.T) {
 		if got := shown(ownedBy(c, all)); got != want[c] {
 			t.Errorf("%s shows\n%s\nwant\n%s", c, got, want[c])
 		}
+	}
+}
+
+func TestADeleteResets(t *testing.T) {
+	c := metrics.NewCounter(&metrics.CounterOpts{Name: "scheduler_of_this_test", StabilityLevel: metrics.ALPHA})
+	legacyregistry.MustRegister(c)
+	page := Page(lab.Scheduler)
+	ask := func(method string) string {
+		w := httptest.NewRecorder()
+		page.ServeHTTP(w, httptest.NewRequest(method, Path, http.NoBody))
+		return w.Body.String()
+	}
+	c.Inc()
+	if got := ask(http.MethodGet); !strings.Contains(got, "\nscheduler_of_this_test 1\n") {
+		t.Errorf("the page shows\n%s", got)
+	}
+	if got := ask(http.MethodDelete); got != "metrics reset\n" {
+		t.Errorf("a DELETE is answered with\n%s", got)
 	}
 }
 
