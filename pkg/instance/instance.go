@@ -80,7 +80,7 @@ func (l *Lock) Close() error {
 	return errors.Join(l.write(), l.file.Close())
 }
 
-// Holder says who holds the lock at path, or else held it last; nobody has where
+// Holder returns who holds the lock at path, or else held it last; nobody has where
 // the returned Info has no PID. It changes nothing.
 func Holder(path string) (info Info, held bool, err error) {
 	f, err := os.Open(path)
