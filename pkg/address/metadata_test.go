@@ -128,6 +128,7 @@ func TestMetadataServices(t *testing.T) {
 		"GCP is busy all the time":     {gcp: strictGoogle(1000, "10.240.0.10"), aws: absent(), ip: "192.0.2.9", from: "the default route"},
 		"GCP has no interface":         {gcp: strictGoogle(0, ""), aws: absent(), ip: "192.0.2.9", from: "the default route"},
 		"AWS, to the letter":           {gcp: absent(), aws: strictAmazon(true, "10.240.0.11"), ip: "10.240.0.11", from: "AWS metadata (IMDSv2)", awsAsked: []string{putToken, amazonIP}},
+		"AWS gives a loopback address": {gcp: absent(), aws: strictAmazon(true, "127.0.0.1"), ip: "192.0.2.9", from: "the default route", awsAsked: []string{putToken, amazonIP}},
 		"AWS gives no address":         {gcp: absent(), aws: strictAmazon(true, ""), ip: "192.0.2.9", from: "the default route", awsAsked: []string{putToken, amazonIP}},
 		"AWS refuses its own token":    {gcp: absent(), aws: strictAmazon(false, "10.240.0.11"), ip: "192.0.2.9", from: "the default route", awsAsked: []string{putToken, amazonIP}},
 		"AWS is off":                   {gcp: absent(), aws: answers(http.StatusForbidden), ip: "192.0.2.9", from: "the default route", awsAsked: []string{putToken}},
