@@ -70,7 +70,7 @@ func strictGoogle(failures int, ip string) http.Handler {
 // it accepts any.
 func strictAmazon(accepts bool, ip string) http.Handler {
 	var mu sync.Mutex
-	given := 0
+	issued := 0
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -82,10 +82,10 @@ func strictAmazon(accepts bool, ip string) http.Handler {
 		case r.URL.Path == tokenPath && (err != nil || ttl < 1 || ttl > 21600 || r.Header.Get("X-Forwarded-For") != ""):
 			http.Error(w, "", http.StatusBadRequest)
 		case r.URL.Path == tokenPath:
-			given++
+			issued++
 			w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", strconv.Itoa(ttl))
-			fmt.Fprintf(w, "AQAEA-%d==", given)
-		case !accepts || r.Header.Get("X-Aws-Ec2-Metadata-Token") != fmt.Sprintf("AQAEA-%d==", given):
+			fmt.Fprintf(w, "AQAEA-%d==", issued)
+		case !accepts || r.Header.Get("X-Aws-Ec2-Metadata-Token") != fmt.Sprintf("AQAEA-%d==", issued):
 			http.Error(w, "", http.StatusUnauthorized)
 		case r.URL.Path != ipv4Path:
 			http.NotFound(w, r)

@@ -31,9 +31,9 @@ func TestOneHolderAtATime(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v, want an error that names the file and the process", err)
 	}
-	info, held, err := Holder(path)
-	if err != nil || !held || info.PID != os.Getpid() || !info.Ended.IsZero() {
-		t.Errorf("holder: %+v, %v, %v", info, held, err)
+	info, locked, err := Holder(path)
+	if err != nil || !locked || info.PID != os.Getpid() || !info.Ended.IsZero() {
+		t.Errorf("holder: %+v, %v, %v", info, locked, err)
 	}
 	if info.Started.Before(before.Round(0)) || info.Started.After(after) {
 		t.Errorf("it started at %s, not between %s and %s", info.Started, before, after)
@@ -41,8 +41,8 @@ func TestOneHolderAtATime(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if info, held, err := Holder(path); err != nil || held || info.Ended.Before(info.Started) {
-		t.Errorf("after Close: %+v, %v, %v", info, held, err)
+	if info, locked, err := Holder(path); err != nil || locked || info.Ended.Before(info.Started) {
+		t.Errorf("after Close: %+v, %v, %v", info, locked, err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
 		t.Errorf("the lock file: %v, %v", info.Mode(), err)
@@ -70,8 +70,8 @@ func TestPreviousTellsAnOrderlyEndFromAnother(t *testing.T) {
 		t.Errorf("an orderly end is taken for another: %+v", p)
 	}
 	// What it writes is shorter than what stood there.
-	if info, held, err := Holder(path); err != nil || !held || info.PID != os.Getpid() || !info.Ended.IsZero() {
-		t.Errorf("the third holder: %+v, %v, %v", info, held, err)
+	if info, locked, err := Holder(path); err != nil || !locked || info.PID != os.Getpid() || !info.Ended.IsZero() {
+		t.Errorf("the third holder: %+v, %v, %v", info, locked, err)
 	}
 	if err := third.Close(); err != nil {
 		t.Fatal(err)
@@ -80,8 +80,8 @@ func TestPreviousTellsAnOrderlyEndFromAnother(t *testing.T) {
 
 func TestHolderChangesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	if info, held, err := Holder(path); err != nil || held || info.PID != 0 {
-		t.Errorf("holder: %+v, %v, %v", info, held, err)
+	if info, locked, err := Holder(path); err != nil || locked || info.PID != 0 {
+		t.Errorf("holder: %+v, %v, %v", info, locked, err)
 	}
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Errorf("the file was made: %v", err)
@@ -101,8 +101,8 @@ func TestWhoOnlyAsksIsNotTheHolder(t *testing.T) {
 	if err := unix.Flock(int(asking.Fd()), unix.LOCK_SH); err != nil {
 		t.Fatal(err)
 	}
-	if _, held, err := Holder(path); err != nil || held {
-		t.Errorf("another who asks is taken for the holder: %v, %v", held, err)
+	if _, locked, err := Holder(path); err != nil || locked {
+		t.Errorf("another who asks is taken for the holder: %v, %v", locked, err)
 	}
 }
 
