@@ -37,8 +37,7 @@ stock: ## Build the stock daemons from the same modules, for comparison and test
 	$(call gobuild,,) -o bin/stock/ k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kube-scheduler
 	go build -ldflags '-s -w -buildid=' -o bin/stock/etcd go.etcd.io/etcd/server/v3
 
-# A commit further is a version further, on the same Kubernetes.
-PACKAGE_VERSION ?= $(KUBERNETES:v%=%)+khw$(or $(shell git rev-list --count HEAD 2>/dev/null),0)
+PACKAGE_VERSION ?= $(shell hack/package-version)
 ARCHES ?= amd64 arm64
 DIST   ?= dist
 
@@ -64,14 +63,25 @@ test: ## Run the unit tests
 	go test ./cmd/... ./pkg/... ./hack/... ./test/computeapi
 	go -C hack/packages test ./...
 
+.PHONY: test-race
+test-race: ## Run them under the race detector, but for those that link Kubernetes
+	hack/test-race
+
 .PHONY: lint
-lint: ## Vet, format and lint
+lint: ## Vet, format and lint; changes nothing on this machine
 	hack/lint
+
+.PHONY: deps
+deps: ## Install what the checks and scenarios need, as root (make e2e does so too)
+	hack/install-test-deps
+# What e2e is to install is there for the checks that are asked for with it.
+ifneq ($(filter e2e,$(MAKECMDGOALS)),)
+lint test-race: | deps
+endif
 
 .PHONY: e2e
 e2e: ARCHES := $(shell go env GOHOSTARCH)
-e2e: build stock packages ## Run the scenarios in test/e2e against real processes (SCENARIO=name for one)
-	hack/install-test-deps
+e2e: deps build stock packages ## Run the scenarios in test/e2e against real processes (SCENARIO=name for one)
 	SOURCE_DATE_EPOCH=$(EPOCH) hack/lint-packages $(DIST) $(PACKAGE_VERSION)
 	go test -count=1 -p 1 -timeout 40m ./test/e2e/$(or $(SCENARIO),...)
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -100,14 +101,49 @@ func TestDetect(t *testing.T) {
 	}
 }
 
-func TestDetectDoesNotWaitForWhoDoesNotAnswer(t *testing.T) {
-	silent := func(ctx context.Context) (Result, error) { <-ctx.Done(); return Result{}, ctx.Err() }
-	d := detector{
-		clouds:       []source{silent, silent},
-		defaultRoute: func() (net.IP, error) { return net.IPv4(192, 0, 2, 9), nil },
-		timeout:      10 * time.Millisecond,
+// detect runs a detector with a default route, and fails the test where it does
+// not return.
+func detect(t *testing.T, timeout time.Duration, clouds ...source) {
+	t.Helper()
+	d := detector{clouds: clouds, timeout: timeout, defaultRoute: func() (net.IP, error) { return net.IPv4(192, 0, 2, 9), nil }}
+	done := make(chan error, 1)
+	go func() {
+		r, err := d.detect(context.Background())
+		if err == nil && !r.IP.Equal(net.IPv4(192, 0, 2, 9)) {
+			err = fmt.Errorf("got %s from %s", r.IP, r.Source)
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("it waits")
 	}
-	if _, err := d.detect(context.Background()); err != nil {
-		t.Fatal(err)
+}
+
+func TestDetectDoesNotWaitForWhoDoesNotAnswer(t *testing.T) {
+	forever := make(chan struct{})
+	defer close(forever)
+	deaf := func(context.Context) (Result, error) { <-forever; return Result{}, errors.New("late") }
+	detect(t, 10*time.Millisecond, deaf, deaf)
+}
+
+func TestDetectDoesNotWaitWhereNobodyIs(t *testing.T) {
+	refused := func(context.Context) (Result, error) { return Result{}, errors.New("connection refused") }
+	detect(t, time.Hour, refused, refused)
+}
+
+func TestAClientGivesUpByItself(t *testing.T) {
+	s := httptest.NewServer(hangs())
+	defer s.Close()
+	resp, err := client().Get(s.URL)
+	if err == nil {
+		resp.Body.Close()
+	}
+	if !os.IsTimeout(err) {
+		t.Errorf("got %v, want a timeout", err)
 	}
 }

@@ -60,7 +60,7 @@ func aws(ctx context.Context) (Result, error) {
 	hc := client()
 	next := hc.Transport
 	hc.Transport = roundTripper(func(req *http.Request) (*http.Response, error) {
-		v2 = v2 || req.Header.Get("X-Aws-Ec2-Metadata-Token") != ""
+		v2 = req.Header.Get("X-Aws-Ec2-Metadata-Token") != ""
 		return next.RoundTrip(req)
 	})
 	c := imds.New(imds.Options{

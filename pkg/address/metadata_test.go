@@ -70,7 +70,7 @@ func strictGoogle(failures int, ip string) http.Handler {
 // it accepts any.
 func strictAmazon(accepts bool, ip string) http.Handler {
 	var mu sync.Mutex
-	given := 0
+	issued := 0
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -82,10 +82,10 @@ func strictAmazon(accepts bool, ip string) http.Handler {
 		case r.URL.Path == tokenPath && (err != nil || ttl < 1 || ttl > 21600 || r.Header.Get("X-Forwarded-For") != ""):
 			http.Error(w, "", http.StatusBadRequest)
 		case r.URL.Path == tokenPath:
-			given++
+			issued++
 			w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", strconv.Itoa(ttl))
-			fmt.Fprintf(w, "AQAEA-%d==", given)
-		case !accepts || r.Header.Get("X-Aws-Ec2-Metadata-Token") != fmt.Sprintf("AQAEA-%d==", given):
+			fmt.Fprintf(w, "AQAEA-%d==", issued)
+		case !accepts || r.Header.Get("X-Aws-Ec2-Metadata-Token") != fmt.Sprintf("AQAEA-%d==", issued):
 			http.Error(w, "", http.StatusUnauthorized)
 		case r.URL.Path != ipv4Path:
 			http.NotFound(w, r)
@@ -128,6 +128,7 @@ func TestMetadataServices(t *testing.T) {
 		"GCP is busy all the time":     {gcp: strictGoogle(1000, "10.240.0.10"), aws: absent(), ip: "192.0.2.9", from: "the default route"},
 		"GCP has no interface":         {gcp: strictGoogle(0, ""), aws: absent(), ip: "192.0.2.9", from: "the default route"},
 		"AWS, to the letter":           {gcp: absent(), aws: strictAmazon(true, "10.240.0.11"), ip: "10.240.0.11", from: "AWS metadata (IMDSv2)", awsAsked: []string{putToken, amazonIP}},
+		"AWS gives a loopback address": {gcp: absent(), aws: strictAmazon(true, "127.0.0.1"), ip: "192.0.2.9", from: "the default route", awsAsked: []string{putToken, amazonIP}},
 		"AWS gives no address":         {gcp: absent(), aws: strictAmazon(true, ""), ip: "192.0.2.9", from: "the default route", awsAsked: []string{putToken, amazonIP}},
 		"AWS refuses its own token":    {gcp: absent(), aws: strictAmazon(false, "10.240.0.11"), ip: "192.0.2.9", from: "the default route", awsAsked: []string{putToken, amazonIP}},
 		"AWS is off":                   {gcp: absent(), aws: answers(http.StatusForbidden), ip: "192.0.2.9", from: "the default route", awsAsked: []string{putToken}},

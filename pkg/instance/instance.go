@@ -46,7 +46,7 @@ func Acquire(path string) (*Lock, error) {
 		info, _ := read(f)
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, Held(path, info)
+			return nil, InUse(path, info)
 		}
 		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
@@ -61,8 +61,8 @@ func Acquire(path string) (*Lock, error) {
 	return l, nil
 }
 
-// Held is the error for a lock that another process has.
-func Held(path string, holder Info) error {
+// InUse is the error for a lock that another process has.
+func InUse(path string, holder Info) error {
 	return fmt.Errorf("%s: another khw-controller, process %d, runs on this root; stop it or choose another --root", path, holder.PID)
 }
 
@@ -80,9 +80,9 @@ func (l *Lock) Close() error {
 	return errors.Join(l.write(), l.file.Close())
 }
 
-// Holder says who holds the lock at path, or else held it last; nobody has where
+// Holder returns who holds the lock at path, or else held it last; nobody has where
 // the returned Info has no PID. It changes nothing.
-func Holder(path string) (info Info, held bool, err error) {
+func Holder(path string) (info Info, locked bool, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return Info{}, false, nil
@@ -91,9 +91,9 @@ func Holder(path string) (info Info, held bool, err error) {
 		return Info{}, false, err
 	}
 	defer f.Close()
-	held = errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+	locked = errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
 	info, _ = read(f) // one that is just being made is empty
-	return info, held, nil
+	return info, locked, nil
 }
 
 func read(f *os.File) (info Info, err error) {

@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func acquire(t *testing.T, path string) *Lock {
@@ -21,19 +24,25 @@ func acquire(t *testing.T, path string) *Lock {
 
 func TestOneHolderAtATime(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "made/on/the/way/lock")
+	before := time.Now()
 	l := acquire(t, path)
+	after := time.Now()
 	_, err := Acquire(path)
 	if err == nil || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v, want an error that names the file and the process", err)
 	}
-	if info, held, err := Holder(path); err != nil || !held || info.PID != os.Getpid() {
-		t.Errorf("holder: %+v, %v, %v", info, held, err)
+	info, locked, err := Holder(path)
+	if err != nil || !locked || info.PID != os.Getpid() || !info.Ended.IsZero() {
+		t.Errorf("holder: %+v, %v, %v", info, locked, err)
+	}
+	if info.Started.Before(before.Round(0)) || info.Started.After(after) {
+		t.Errorf("it started at %s, not between %s and %s", info.Started, before, after)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, held, err := Holder(path); err != nil || held {
-		t.Errorf("still held after Close: %v, %v", held, err)
+	if info, locked, err := Holder(path); err != nil || locked || info.Ended.Before(info.Started) {
+		t.Errorf("after Close: %+v, %v, %v", info, locked, err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
 		t.Errorf("the lock file: %v, %v", info.Mode(), err)
@@ -60,6 +69,10 @@ func TestPreviousTellsAnOrderlyEndFromAnother(t *testing.T) {
 	if p, unclean := third.Previous(); unclean {
 		t.Errorf("an orderly end is taken for another: %+v", p)
 	}
+	// What it writes is shorter than what stood there.
+	if info, locked, err := Holder(path); err != nil || !locked || info.PID != os.Getpid() || !info.Ended.IsZero() {
+		t.Errorf("the third holder: %+v, %v, %v", info, locked, err)
+	}
 	if err := third.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -67,24 +80,44 @@ func TestPreviousTellsAnOrderlyEndFromAnother(t *testing.T) {
 
 func TestHolderChangesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	if _, held, err := Holder(path); err != nil || held {
-		t.Errorf("held %v, %v", held, err)
+	if info, locked, err := Holder(path); err != nil || locked || info.PID != 0 {
+		t.Errorf("holder: %+v, %v, %v", info, locked, err)
 	}
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Errorf("the file was made: %v", err)
 	}
 }
 
-func TestADamagedLockFileIsNoObstacle(t *testing.T) {
+func TestWhoOnlyAsksIsNotTheHolder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	if err := os.WriteFile(path, []byte(`{"pid": "gar`), 0o600); err != nil {
+	if err := acquire(t, path).Close(); err != nil {
 		t.Fatal(err)
 	}
-	l := acquire(t, path)
-	if _, unclean := l.Previous(); unclean {
-		t.Error("garbage is taken for a holder")
-	}
-	if err := l.Close(); err != nil {
+	asking, err := os.Open(path)
+	if err != nil {
 		t.Fatal(err)
+	}
+	defer asking.Close()
+	if err := unix.Flock(int(asking.Fd()), unix.LOCK_SH); err != nil {
+		t.Fatal(err)
+	}
+	if _, locked, err := Holder(path); err != nil || locked {
+		t.Errorf("another who asks is taken for the holder: %v, %v", locked, err)
+	}
+}
+
+func TestADamagedLockFileIsNoObstacle(t *testing.T) {
+	for _, content := range []string{"", "{}", `{"pid": 0}`, `{"pid": "gar`, `{"pid": 5, "started": "soon"}`} {
+		path := filepath.Join(t.TempDir(), "lock")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l := acquire(t, path)
+		if p, unclean := l.Previous(); unclean {
+			t.Errorf("%q is taken for a holder: %+v", content, p)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

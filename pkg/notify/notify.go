@@ -38,7 +38,7 @@ func Take() Notifier {
 	return n
 }
 
-// Managed says whether a service manager is there to be told.
+// Managed reports whether a service manager is there to be told.
 func (n Notifier) Managed() bool { return n.socket != "" }
 
 // WatchdogInterval is how long the service manager waits for Alive before it

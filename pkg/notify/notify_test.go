@@ -95,8 +95,46 @@ func TestWatchdogOfThisProcessOnly(t *testing.T) {
 	}
 }
 
-func TestWithoutAServiceManagerNothingHappens(t *testing.T) {
-	t.Setenv(socketVariable, "")
-	Take().Ready("up")
-	Notifier{socket: filepath.Join(t.TempDir(), "gone")}.Ready("up")
+func TestManagedByWhomTheEnvironmentNames(t *testing.T) {
+	for socket, want := range map[string]bool{"": false, "/run/systemd/notify": true} {
+		t.Setenv(socketVariable, socket)
+		if got := Take().Managed(); got != want {
+			t.Errorf("%s=%q: managed %v, want %v", socketVariable, socket, got, want)
+		}
+	}
+}
+
+func TestAServiceManagerThatIsGoneDisturbsNothing(t *testing.T) {
+	receive, path := manager(t)
+	t.Setenv(socketVariable, path)
+	n := Take()
+	Notifier{socket: path + "-gone"}.Ready("up") // panics if the error is passed over
+	n.Ready("up")
+	if got := receive(); got != "READY=1\nSTATUS=up" {
+		t.Errorf("sent %q", got)
+	}
+}
+
+// descriptors counts this process's open files.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+func TestNoMessageLeavesAFileOpen(t *testing.T) {
+	receive, path := manager(t)
+	t.Setenv(socketVariable, path)
+	n := Take()
+	before := descriptors(t)
+	for range 20 {
+		n.Alive()
+		receive()
+	}
+	if after := descriptors(t); after >= before+20 {
+		t.Errorf("%d files are open after 20 messages, %d before", after, before)
+	}
 }

@@ -3,8 +3,10 @@
 package pki
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"io/fs"
 	"net"
@@ -13,12 +15,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/yaml"
 )
 
 func spec() Spec {
-	return Spec{AdvertiseAddress: net.ParseIP("10.240.0.10"), ServiceIP: net.ParseIP("10.32.0.1"), ServerPort: 6443}
+	return Spec{AdvertiseAddress: net.ParseIP("10.240.0.10"), ServiceIP: net.ParseIP("10.32.0.1"), ServerPort: 7443}
 }
 
 func generate(t *testing.T) Files {
@@ -52,7 +56,14 @@ func TestServerCertificateIsGoodForEveryNameOfTheLab(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(readCert(t, f.CA))
 	server := readCert(t, f.Cert)
-	for _, name := range []string{"127.0.0.1", "10.240.0.10", "10.32.0.1", "kubernetes.default", "kubernetes.default.svc.cluster.local", "localhost"} {
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{
+		"127.0.0.1", "::1", "10.240.0.10", "10.32.0.1", "localhost", host,
+		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster", "kubernetes.default.svc.cluster.local",
+	} {
 		for _, usage := range []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} {
 			if _, err := server.Verify(x509.VerifyOptions{Roots: roots, DNSName: name, KeyUsages: []x509.ExtKeyUsage{usage}}); err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -66,6 +77,79 @@ func TestServerCertificateIsGoodForEveryNameOfTheLab(t *testing.T) {
 		if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
 			t.Errorf("%s: %v", cert, err)
 		}
+	}
+}
+
+// The lab's subjects, uses and validities, as OpenSSL and cfssl show them.
+func TestCertificatesAreTheLabs(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	now := time.Now()
+	f := generate(t)
+	ca := readCert(t, f.CA)
+	serials := map[string]bool{}
+	for path, want := range map[string]struct {
+		subject  string
+		validity time.Duration
+		usage    x509.KeyUsage
+	}{
+		f.CA:             {"CN=Kubernetes,OU=CA,O=Kubernetes,L=Portland,ST=Oregon,C=US", 5 * year, x509.KeyUsageCertSign | x509.KeyUsageCRLSign},
+		f.Cert:           {"CN=kubernetes,OU=Kubernetes The Hard Way,O=Kubernetes,L=Portland,ST=Oregon,C=US", year, x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment},
+		f.ServiceAccount: {"CN=service-accounts,OU=Kubernetes The Hard Way,O=Kubernetes,L=Portland,ST=Oregon,C=US", year, x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment},
+	} {
+		c := readCert(t, path)
+		if got := c.Subject.String(); got != want.subject {
+			t.Errorf("%s is of %s, want %s", path, got, want.subject)
+		}
+		if c.KeyUsage != want.usage {
+			t.Errorf("%s has the uses %b, want %b", path, c.KeyUsage, want.usage)
+		}
+		// Other machines' clocks may run a little behind this one's.
+		if c.NotBefore.After(now.Add(-time.Minute)) || c.NotAfter.Sub(now).Round(time.Hour) != want.validity {
+			t.Errorf("%s is good from %s to %s, want %s from now", path, c.NotBefore, c.NotAfter, want.validity)
+		}
+		if len(c.SubjectKeyId) == 0 || path != f.CA && !bytes.Equal(c.AuthorityKeyId, ca.SubjectKeyId) {
+			t.Errorf("%s has the key id %x and its CA's %x, which has %x", path, c.SubjectKeyId, c.AuthorityKeyId, ca.SubjectKeyId)
+		}
+		if serials[c.SerialNumber.String()] {
+			t.Errorf("two certificates have the serial number %s", c.SerialNumber)
+		}
+		serials[c.SerialNumber.String()] = true
+	}
+}
+
+func TestEncryptionConfigHasAKeyForAES256(t *testing.T) {
+	data, err := os.ReadFile(generate(t).EncryptionConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Kind, APIVersion string
+		Resources        []struct {
+			Resources []string
+			Providers []struct {
+				AESCBC *struct {
+					Keys []struct{ Name, Secret string }
+				}
+				Identity *struct{}
+			}
+		}
+	}
+	if err := yaml.UnmarshalStrict(data, &config); err != nil {
+		t.Fatal(err)
+	}
+	if config.Kind != "EncryptionConfiguration" || config.APIVersion != "apiserver.config.k8s.io/v1" || len(config.Resources) != 1 {
+		t.Fatalf("got:\n%s", data)
+	}
+	r := config.Resources[0]
+	if !slices.Equal(r.Resources, []string{"secrets"}) || len(r.Providers) != 2 || r.Providers[0].AESCBC == nil || r.Providers[1].Identity == nil {
+		t.Fatalf("secrets are not encrypted first, and read unencrypted too:\n%s", data)
+	}
+	keys := r.Providers[0].AESCBC.Keys
+	if len(keys) != 1 || keys[0].Name != "key1" {
+		t.Fatalf("the keys are %v", keys)
+	}
+	if key, err := base64.StdEncoding.DecodeString(keys[0].Secret); err != nil || len(key) != 32 {
+		t.Errorf("the key has %d bytes, %v", len(key), err)
 	}
 }
 
@@ -83,7 +167,7 @@ func TestKubeconfigsAreTheLabsUsers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.Host != "https://127.0.0.1:6443" || c.Insecure {
+		if c.Host != "https://127.0.0.1:7443" || c.Insecure {
 			t.Errorf("%s connects to %s, insecure %v", path, c.Host, c.Insecure)
 		}
 		pair, err := tls.X509KeyPair(c.CertData, c.KeyData)

@@ -20,23 +20,23 @@ type file struct {
 // temporary name before the first one gets its own; a name that is taken makes
 // it fail.
 func writeAll(files []file) (err error) {
-	var made []string // what to remove again on failure
+	var created []string // what to remove again on failure
 	defer func() {
 		if err != nil {
-			for i := len(made) - 1; i >= 0; i-- {
-				os.Remove(made[i])
+			for i := len(created) - 1; i >= 0; i-- {
+				os.Remove(created[i])
 			}
 		}
 	}()
 	temporary := make([]string, len(files))
 	for i, f := range files {
 		dirs, err := makeDirs(filepath.Dir(f.path))
-		made = append(made, dirs...)
+		created = append(created, dirs...)
 		if err != nil {
 			return err
 		}
 		if temporary[i], err = writeTemporary(f); temporary[i] != "" {
-			made = append(made, temporary[i])
+			created = append(created, temporary[i])
 		}
 		if err != nil {
 			return err
@@ -50,7 +50,7 @@ func writeAll(files []file) (err error) {
 			}
 			return err
 		}
-		made = append(made, f.path)
+		created = append(created, f.path)
 	}
 	for i, f := range files {
 		if err := errors.Join(os.Remove(temporary[i]), syncDir(filepath.Dir(f.path))); err != nil {
@@ -61,17 +61,17 @@ func writeAll(files []file) (err error) {
 }
 
 // makeDirs is os.MkdirAll, telling which directories it made.
-func makeDirs(dir string) (made []string, err error) {
+func makeDirs(dir string) (created []string, err error) {
 	if _, err := os.Stat(dir); err == nil {
 		return nil, nil
 	}
-	if made, err = makeDirs(filepath.Dir(dir)); err != nil {
-		return made, err
+	if created, err = makeDirs(filepath.Dir(dir)); err != nil {
+		return created, err
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return made, err
+		return created, err
 	}
-	return append(made, dir), nil
+	return append(created, dir), nil
 }
 
 // writeTemporary writes f beside its path and returns the name, also on error.

@@ -34,7 +34,7 @@ func publish(from, to string) error {
 	if err != nil {
 		return fmt.Errorf("SOURCE_DATE_EPOCH: %w", err)
 	}
-	made := time.Unix(seconds, 0).UTC().Format(time.RFC3339)
+	created := time.Unix(seconds, 0).UTC().Format(time.RFC3339)
 	data, err := os.ReadFile(from)
 	if err != nil {
 		return err
@@ -46,14 +46,14 @@ func publish(from, to string) error {
 	if bom.Metadata == nil || bom.Metadata.Component == nil || bom.Components == nil {
 		return fmt.Errorf("%s: says neither what it is about nor what is inside", from)
 	}
-	bom.Metadata.Timestamp = made
+	bom.Metadata.Timestamp = created
 
 	var cyclone, spdx bytes.Buffer
 	encoder := cdx.NewBOMEncoder(&cyclone, cdx.BOMFileFormatJSON).SetPretty(true)
 	if err := encoder.Encode(&bom); err != nil {
 		return err
 	}
-	document := convert(&bom, filepath.Base(to), made)
+	document := convert(&bom, filepath.Base(to), created)
 	if err := spdxjson.Write(document, &spdx, spdxjson.Indent("  ")); err != nil {
 		return err
 	}

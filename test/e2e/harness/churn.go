@@ -20,9 +20,9 @@ import (
 // one pod, one after the other.
 type Churn struct {
 	*Env
-	client kubernetes.Interface
-	made   atomic.Int64
-	making sync.Mutex // held while one is made, and throughout a Pause
+	client  kubernetes.Interface
+	created atomic.Int64
+	making  sync.Mutex // held while one is made, and throughout a Pause
 }
 
 // churnEvery is the pause between two Deployments.
@@ -59,7 +59,7 @@ func (e *Env) StartChurn(client kubernetes.Interface) *Churn {
 // next makes a Deployment. One that is refused, as by an apiserver whose etcd is
 // away, is passed over.
 func (c *Churn) next(ctx context.Context) {
-	name := fmt.Sprintf("churn-%d", c.made.Add(1))
+	name := fmt.Sprintf("churn-%d", c.created.Add(1))
 	_, err := c.client.AppsV1().Deployments(metav1.NamespaceDefault).Create(ctx, cluster.Deployment(name, 1), metav1.CreateOptions{})
 	if err != nil && ctx.Err() == nil {
 		c.Logf("%s %s: %v", time.Now().Format(time.TimeOnly), name, err)
@@ -70,7 +70,7 @@ func (c *Churn) next(ctx context.Context) {
 // controller-manager and the scheduler both work.
 func (c *Churn) AwaitWork() {
 	c.Helper()
-	name := fmt.Sprintf("work-%d", c.made.Add(1))
+	name := fmt.Sprintf("work-%d", c.created.Add(1))
 	c.Eventually("the Deployment "+name+" to be made", func(ctx context.Context) error {
 		_, err := c.client.AppsV1().Deployments(metav1.NamespaceDefault).Create(ctx, cluster.Deployment(name, 1), metav1.CreateOptions{})
 		if apierrors.IsAlreadyExists(err) {

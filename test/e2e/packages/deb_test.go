@@ -13,8 +13,8 @@ import (
 	"github.com/khw-controller/khw-controller/test/e2e/harness/machine"
 )
 
-// storyLines is how long the tale of a healthy start may be.
-const storyLines = 40
+// startLines is how many lines a healthy start may be told in.
+const startLines = 40
 
 // TestDeb is the life of one controller: each part finds what the one before has
 // left.
@@ -30,7 +30,7 @@ func TestDeb(t *testing.T) {
 
 	n.Do("systemctl", "enable", "--now", unit)
 	worksAtOnce(n)
-	readsLikeAStory(n)
+	logsLittle(n)
 	verifies(n)
 	kept := n.makeObjects()
 
@@ -111,15 +111,15 @@ func worksAtOnce(n node) {
 	}
 }
 
-func readsLikeAStory(n node) {
+func logsLittle(n node) {
 	n.Helper()
 	journal := n.journal()
 	status := strings.Split(strings.TrimSpace(n.Do("systemctl", "status", "--no-pager", unit)), "\n")
 	n.mustSay(journal, "The control plane is ready")
 	n.mustSay(status, "ready: etcd running, kube-apiserver running")
 	for what, lines := range map[string][]string{"journal": journal, "systemctl status": status} {
-		if len(lines) > storyLines {
-			n.Errorf("the %s has %d lines, want at most %d:\n%s", what, len(lines), storyLines, strings.Join(lines, "\n"))
+		if len(lines) > startLines {
+			n.Errorf("the %s has %d lines, want at most %d:\n%s", what, len(lines), startLines, strings.Join(lines, "\n"))
 		}
 	}
 	if owner := strings.TrimSpace(n.Do("stat", "--format=%U", "/proc/"+n.show("MainPID"))); owner != "khw-controller" {

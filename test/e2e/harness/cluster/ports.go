@@ -50,7 +50,7 @@ func (p Ports) all() []int {
 }
 
 // ControllerArgs are the flags of `khw-controller run` for these ports.
-// embedded says whether its etcd is embedded.
+// embedded reports whether its etcd is embedded.
 func (p Ports) ControllerArgs(embedded bool) []string {
 	args := []string{
 		"--kube-apiserver-arg", "bind-address=127.0.0.1",

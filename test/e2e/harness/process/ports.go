@@ -22,7 +22,7 @@ func FreePorts(n int) ([]int, error) {
 	return ports, nil
 }
 
-// Listening says whether somebody listens on a port of 127.0.0.1.
+// Listening reports whether somebody listens on a port of 127.0.0.1.
 func Listening(port int) bool {
 	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {

@@ -5,12 +5,31 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
+
+// orphanVariable makes this test binary start a program and end before it: its log
+// goes there.
+const orphanVariable = "PROCESS_TEST_ORPHAN"
+
+func TestMain(m *testing.M) {
+	if log := os.Getenv(orphanVariable); log != "" {
+		p, err := Start(Spec{Path: "/bin/sh", Args: []string{"-c", "while :; do sleep 1; done"}, Log: log})
+		if err != nil {
+			os.Exit(1)
+		}
+		fmt.Print(p.PID())
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
 
 func start(t *testing.T, script string, env ...string) *Process {
 	t.Helper()
@@ -32,6 +51,49 @@ func TestStartKeepsOutputAndExitCode(t *testing.T) {
 	}
 	if got := len(p.Lines()); got != 2 {
 		t.Errorf("%d lines, want 2", got)
+	}
+}
+
+func TestStartAddsToEnvironmentAndLog(t *testing.T) {
+	t.Setenv("OF_THE_TEST", "kept")
+	log := filepath.Join(t.TempDir(), "log")
+	for range 2 {
+		p, err := Start(Spec{Path: "/bin/sh", Args: []string{"-c", `echo "$OF_THE_TEST $OWN"`}, Env: []string{"OWN=added"}, Log: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code := p.ExitCode(); code != 0 {
+			t.Fatalf("exit code %d", code)
+		}
+		if got := p.Tail(1); got != "kept added" {
+			t.Errorf("it says %q", got)
+		}
+		if _, err := p.Stop(10 * time.Second); err != nil {
+			t.Errorf("stopping what has ended: %v", err)
+		}
+	}
+	if data, err := os.ReadFile(log); err != nil || string(data) != "kept added\nkept added\n" {
+		t.Errorf("the log of two runs: %q, %v", data, err)
+	}
+}
+
+func TestNothingOutlivesItsStarter(t *testing.T) {
+	starter := exec.CommandContext(t.Context(), os.Args[0])
+	starter.Env = append(os.Environ(), orphanVariable+"="+filepath.Join(t.TempDir(), "log"))
+	pid, err := starter.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := WaitFor(ctx, 5*time.Millisecond, "its end", func(context.Context) error {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%s/stat", pid))
+		if err != nil || strings.Contains(string(stat), ") Z ") { // nobody has to have waited for it
+			return nil
+		}
+		return fmt.Errorf("it runs: %s", stat)
+	}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -92,6 +154,43 @@ func TestFreePortsDiffer(t *testing.T) {
 	}
 }
 
+func TestListening(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	if !Listening(port) {
+		t.Errorf("nobody is seen on port %d", port)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if Listening(port) {
+		t.Errorf("somebody is seen on port %d after its end", port)
+	}
+}
+
+func TestKillWaitsForTheEnd(t *testing.T) {
+	p := start(t, `trap '' TERM; while :; do sleep 0.05; done`)
+	if !p.Running() {
+		t.Fatal("ended early")
+	}
+	p.Kill()
+	if p.Running() || p.ExitCode() != -1 {
+		t.Errorf("after Kill: running %v, exit code %d", p.Running(), p.ExitCode())
+	}
+	p.Kill() // of what has ended
+}
+
+func TestCPUIsThatOfTheProcess(t *testing.T) {
+	busy := start(t, `i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done`)
+	idle := start(t, `:`)
+	if b, i := busy.CPU(), idle.CPU(); b <= i {
+		t.Errorf("a busy process took %s, an idle one %s", b, i)
+	}
+}
+
 func TestNotifySocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	s, err := ListenNotify(path)
@@ -120,7 +219,17 @@ func TestNotifySocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, ok := s.First("STATUS", func(string) bool { return true }); !ok || n.Value != "a=b" {
-		t.Errorf("first status %q", n.Value)
+	for _, test := range []struct{ key, like, want string }{
+		{"STATUS", "", "a=b"},
+		{"STATUS", "c", "c"},
+		{"READY", "", "1"},
+	} {
+		n, ok := s.First(test.key, func(value string) bool { return strings.Contains(value, test.like) })
+		if !ok || n.Value != test.want || n.Time.IsZero() {
+			t.Errorf("the first %s with %q is %+v, want %q", test.key, test.like, n, test.want)
+		}
+	}
+	if n, ok := s.First("STOPPING", func(string) bool { return true }); ok {
+		t.Errorf("got %+v, which was never sent", n)
 	}
 }
