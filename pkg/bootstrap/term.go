@@ -31,7 +31,8 @@ type term struct {
 
 // Lead applies everything, again and again until it has worked, and then waits
 // to be asked again; the next leader looks again too.
-func (t *term) Lead(ctx context.Context) error {
+func (t *term) Lead(ctx context.Context, acting func()) error {
+	acting()
 	defer t.set(nil)
 	t.discardRequest()
 	for ctx.Err() == nil {

@@ -84,7 +84,7 @@ func TestWhatFailsIsTriedAgainAndTheRestIsNot(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w.term.Reapply() // before its term, which applies everything anyway
 		result := make(chan error, 1)
-		go func() { result <- w.term.Lead(ctx) }()
+		go func() { result <- w.term.Lead(ctx, func() {}) }()
 		synctest.Wait()
 		if got, _ := w.seen(); !slices.Equal(got, []string{role, "first", "third"}) {
 			t.Errorf("tried %q", got)
@@ -129,7 +129,7 @@ func TestTroubleThatComesBackIsToldAgain(t *testing.T) {
 		w := newFakeCluster(dir)
 		ctx, cancel := context.WithCancel(t.Context())
 		result := make(chan error, 1)
-		go func() { result <- w.term.Lead(ctx) }()
+		go func() { result <- w.term.Lead(ctx, func() {}) }()
 		for range 2 {
 			w.refuse("first", errors.New("no namespace"))
 			w.term.Reapply()
@@ -159,7 +159,7 @@ func TestAFormerLeaderIsHealthy(t *testing.T) {
 	w.refuses[role] = errors.New("the webhook is down")
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 1)
-	go func() { result <- w.term.Lead(ctx) }()
+	go func() { result <- w.term.Lead(ctx, func() {}) }()
 	for e := range w.events.Events {
 		if strings.Contains(e, "the webhook is down") {
 			break

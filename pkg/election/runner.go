@@ -30,8 +30,9 @@ type Candidate interface {
 
 // Term is one prepared term of a Candidate.
 type Term interface {
-	// Lead acts until ctx ends and everything it started has stopped.
-	Lead(ctx context.Context) error
+	// Lead acts until ctx ends and everything it started has stopped. It calls
+	// acting once it does: what fails before that has never led.
+	Lead(ctx context.Context, acting func()) error
 	// Close gives back what Prepare took. It is called once, after Lead
 	// returned or, when the lease was never won, instead of it.
 	Close()
@@ -118,7 +119,6 @@ func (r *runner) term(ctx context.Context, report supervisor.Report) error {
 		return err
 	}
 	defer won.resign()
-	report(supervisor.Leading, "")
 	leadCtx, stop := context.WithCancelCause(termCtx)
 	defer stop(nil)
 	go func() {
@@ -129,7 +129,9 @@ func (r *runner) term(ctx context.Context, report supervisor.Report) error {
 		fence.Close()
 		stop(errLeaseLost)
 	})
-	err = supervisor.GuardWithin(leadCtx, r.stopTimeout, term.Lead)
+	err = supervisor.GuardWithin(leadCtx, r.stopTimeout, func(ctx context.Context) error {
+		return term.Lead(ctx, func() { report(supervisor.Leading, "") })
+	})
 	fence.Close()
 	lost := errors.Is(context.Cause(leadCtx), errLeaseLost)
 	switch {
@@ -171,6 +173,5 @@ func RunAlone(ctx context.Context, candidate Candidate, report supervisor.Report
 	}
 	defer term.Close()
 	defer cancel()
-	report(supervisor.Leading, "without leader election")
-	return term.Lead(ctx)
+	return term.Lead(ctx, func() { report(supervisor.Leading, "without leader election") })
 }

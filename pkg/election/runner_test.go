@@ -31,6 +31,8 @@ type actor struct {
 	fail     chan error
 	states   chan supervisor.State
 	fences   chan *Fence
+	// cannotStart has a term fail before it acts.
+	cannotStart bool
 }
 
 func newActor() *actor {
@@ -43,9 +45,13 @@ func (a *actor) Prepare(_ context.Context, fence *Fence) (Term, error) {
 	return a, nil
 }
 
-func (a *actor) Lead(ctx context.Context) error {
+func (a *actor) Lead(ctx context.Context, acting func()) error {
+	if a.cannotStart {
+		return errors.New("cannot be built")
+	}
 	a.acting.Add(1)
 	a.acted.Store(true)
+	acting()
 	defer a.acting.Add(-1)
 	select {
 	case <-ctx.Done():
@@ -206,7 +212,7 @@ type hanging struct {
 
 func (h hanging) Prepare(context.Context, *Fence) (Term, error) { return h, nil }
 
-func (h hanging) Lead(context.Context) error { <-h.letGo; return nil }
+func (h hanging) Lead(_ context.Context, acting func()) error { acting(); <-h.letGo; return nil }
 
 func TestATermThatHangsIsAbandoned(t *testing.T) {
 	tests := map[string]struct {
@@ -324,5 +330,54 @@ func TestUnusableTimingsAreAnError(t *testing.T) {
 	}
 	if err := r.Run(context.Background(), func(supervisor.State, string) {}); err == nil {
 		t.Error("accepted")
+	}
+}
+
+func TestATermThatCannotActHasNeverLed(t *testing.T) {
+	a := newActor()
+	a.cannotStart = true
+	stop := begin(t, fake.NewClientset(), a)
+	if err := stopped(t, a, stop); err == nil || !strings.Contains(err.Error(), "cannot be built") {
+		t.Errorf("got %v", err)
+	}
+	for len(a.states) > 0 {
+		if state := <-a.states; state.Up() {
+			t.Errorf("it was said to be %s", state)
+		}
+	}
+}
+
+// stopped waits until a's term has failed, and returns the result of its run.
+func stopped(t *testing.T, a *actor, stop func() error) error {
+	t.Helper()
+	for begun := time.Now(); a.closed.Load() == 0; time.Sleep(time.Millisecond) {
+		if time.Since(begun) > 20*time.Second {
+			t.Fatal("the term never ended")
+		}
+	}
+	return stop()
+}
+
+func TestValidate(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*componentbaseconfig.LeaderElectionConfiguration)
+		says   string
+	}{
+		"sound":                             {func(*componentbaseconfig.LeaderElectionConfiguration) {}, ""},
+		"a lease shorter than its renewals": {func(c *componentbaseconfig.LeaderElectionConfiguration) { c.LeaseDuration.Duration = time.Second }, "leaseDuration must be greater than renewDeadline"},
+		"retries slower than the deadline":  {func(c *componentbaseconfig.LeaderElectionConfiguration) { c.RetryPeriod.Duration = time.Second }, "renewDeadline must be greater than"},
+		"no retries":                        {func(c *componentbaseconfig.LeaderElectionConfiguration) { c.RetryPeriod.Duration = 0 }, "retryPeriod must be greater than zero"},
+		"nothing to elect": {func(c *componentbaseconfig.LeaderElectionConfiguration) {
+			c.LeaderElect, c.LeaseDuration.Duration = false, 0
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := settings()
+			test.change(&s)
+			err := Validate(s)
+			if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v, want %q", err, test.says)
+			}
+		})
 	}
 }

@@ -60,7 +60,7 @@ func (t *term) Prepare(ctx context.Context, fence *election.Fence) error {
 }
 
 // Lead builds and runs all controllers, as the stock Run does once it leads.
-func (t *term) Lead(ctx context.Context) error {
+func (t *term) Lead(ctx context.Context, acting func()) error {
 	mux, health := t.newMux()
 	descriptors := app.NewControllerDescriptors()
 	delete(descriptors, serviceAccountTokens)
@@ -86,6 +86,7 @@ func (t *term) Lead(ctx context.Context) error {
 	t.context.InformerFactory.Start(ctx.Done())
 	t.context.ObjectOrMetadataInformerFactory.Start(ctx.Done())
 	close(t.context.InformersStarted)
+	acting()
 	if !app.RunControllers(ctx, t.context, all, app.ControllerStartJitter, t.config.ControllerShutdownTimeout) {
 		return errors.New("some controllers did not stop within --controller-shutdown-timeout")
 	}

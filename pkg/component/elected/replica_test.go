@@ -41,7 +41,7 @@ func (t *term) Prepare(context.Context, *election.Fence) error {
 	return t.prepare
 }
 
-func (t *term) Lead(ctx context.Context) error {
+func (t *term) Lead(ctx context.Context, _ func()) error {
 	close(t.leading)
 	<-ctx.Done()
 	if t.end != nil {

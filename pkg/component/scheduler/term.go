@@ -126,9 +126,10 @@ func newScheduler(ctx context.Context, c *config.CompletedConfig) (*scheduler.Sc
 
 // Lead schedules until ctx ends: the stock Run without its leader election, its
 // port (which stays open between terms) and so without its exits.
-func (t *term) Lead(ctx context.Context) error {
+func (t *term) Lead(ctx context.Context, acting func()) error {
 	t.Serve(t.newMux(pages{synced: true, leading: true, pods: t.config.InformerFactory}))
 	defer t.standBy()
+	acting()
 	err := app.Run(ctx, &t.config, t.scheduler)
 	if ctx.Err() != nil {
 		return nil // "finished without leader elect"
