@@ -9,6 +9,8 @@ package pki
 import (
 	"path/filepath"
 	"slices"
+
+	"github.com/khw-controller/khw-controller/pkg/paths"
 )
 
 // Files are the lab's files, each by its path; one without a path is not wanted.
@@ -24,15 +26,15 @@ type Files struct {
 
 // FilesIn returns the lab's files, under the lab's names, in dir.
 func FilesIn(dir string) Files {
-	in := func(name string) string { return filepath.Join(dir, name) }
+	in := func(p paths.Path) string { return filepath.Join(dir, filepath.Base(string(p))) }
 	return Files{
-		CA: in("ca.pem"), CAKey: in("ca-key.pem"),
-		Cert: in("kubernetes.pem"), Key: in("kubernetes-key.pem"),
-		ServiceAccount: in("service-account.pem"), ServiceAccountKey: in("service-account-key.pem"),
-		EncryptionConfig:            in("encryption-config.yaml"),
-		ControllerManagerKubeconfig: in("kube-controller-manager.kubeconfig"),
-		SchedulerKubeconfig:         in("kube-scheduler.kubeconfig"),
-		AdminKubeconfig:             in("admin.kubeconfig"),
+		CA: in(paths.CA), CAKey: in(paths.CAKey),
+		Cert: in(paths.Cert), Key: in(paths.Key),
+		ServiceAccount: in(paths.ServiceAccount), ServiceAccountKey: in(paths.ServiceAccountKey),
+		EncryptionConfig:            in(paths.EncryptionConfig),
+		ControllerManagerKubeconfig: in(paths.ControllerManagerKubeconfig),
+		SchedulerKubeconfig:         in(paths.SchedulerKubeconfig),
+		AdminKubeconfig:             in(paths.AdminKubeconfig),
 	}
 }
 

@@ -35,7 +35,10 @@ type input struct {
 	says []string
 }
 
-func inputs() []input {
+func inputs() []input { return append(fileInputs(), componentInputs()...) }
+
+// fileInputs are the lab's files, and flags of this program's own.
+func fileInputs() []input {
 	return []input{
 		{
 			name:  "a file is missing",
@@ -152,8 +155,12 @@ func TestBadInputIsRefused(t *testing.T) {
 			}
 			c.Args = append(c.Args, in.args...)
 			before := c.Tree(c.Root)
+			checked, code := c.Check()
 			c.Start()
-			mustBeRefused(c, in)
+			refusal := mustBeRefused(c, in)
+			if found := finding(checked); code != in.code || found != refusal {
+				t.Errorf("check and run disagree: check ends with %d and says\n%s\nrun says\n%s", code, found, refusal)
+			}
 			if after := c.Tree(c.Root); !maps.Equal(before, after) {
 				t.Errorf("the refused start changed the root:\nbefore %v\nafter  %v", before, after)
 			}
@@ -171,7 +178,23 @@ func TestGoodInputIsNotRefused(t *testing.T) {
 	}
 }
 
-func mustBeRefused(c *harness.Controller, in input) {
+// finding is the one line of check that is no warning, without what stands before
+// the fault.
+func finding(output string) string {
+	var found []string
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		for _, prefix := range []string{"error", "khw-controller:"} {
+			if text, ok := strings.CutPrefix(line, prefix); ok {
+				found = append(found, strings.TrimSpace(text))
+			}
+		}
+	}
+	return strings.Join(found, "\n")
+}
+
+// mustBeRefused returns the line with which the start was refused.
+func mustBeRefused(c *harness.Controller, in input) string {
 	c.Helper()
 	if code := c.Process.ExitCode(); code != in.code {
 		c.Errorf("exit code %d, want %d", code, in.code)
@@ -194,6 +217,7 @@ func mustBeRefused(c *harness.Controller, in input) {
 			c.Errorf("%q does not contain %q", said[0], want)
 		}
 	}
+	return strings.TrimPrefix(said[0], "khw-controller: ")
 }
 
 // logLine matches klog's text format, which tells how far the start came.
