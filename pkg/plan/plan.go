@@ -186,9 +186,22 @@ func (p *Plan) files() pki.Files {
 		Key:                         lab.Get(api, "tls-private-key-file"),
 		ServiceAccount:              lab.Get(api, "service-account-key-file"),
 		ServiceAccountKey:           lab.Get(api, "service-account-signing-key-file"),
-		EncryptionConfig:            lab.Get(api, "encryption-provider-config"),
+		EncryptionConfig:            p.labEncryptionConfig(),
 		ControllerManagerKubeconfig: lab.Get(kcm, "kubeconfig"),
 		SchedulerKubeconfig:         p.Path(paths.SchedulerKubeconfig),
 		AdminKubeconfig:             p.Path(paths.AdminKubeconfig),
 	}
+}
+
+// labEncryptionConfig is where the lab's encryption configuration is or is to be
+// made; "" where the user has one of their own in another place. It belongs to no
+// other file of the lab's.
+func (p *Plan) labEncryptionConfig() string {
+	path := lab.Get(p.Flags[lab.APIServer], "encryption-provider-config")
+	if path != p.Path(paths.EncryptionConfig) {
+		if _, err := os.Stat(path); err == nil {
+			return ""
+		}
+	}
+	return path
 }

@@ -221,3 +221,24 @@ func TestTheAuditLogOfStandardOutputIsNoFile(t *testing.T) {
 		t.Errorf("the audit log is %q, and %v are written to", p.AuditLog, p.Dirs())
 	}
 }
+
+func TestAnEncryptionConfigurationOfTheUsersOwnIsNoneOfTheLabsFiles(t *testing.T) {
+	own := filepath.Join(t.TempDir(), "kms.yaml")
+	request := config.Config{Args: map[lab.Component][]lab.Override{lab.APIServer: args("encryption-provider-config=" + own)}}
+	p, err := planFor(t, request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Files.EncryptionConfig != own {
+		t.Errorf("one that is not there is to be made at %q, want %s", p.Files.EncryptionConfig, own)
+	}
+	if err := os.WriteFile(own, []byte("kind: EncryptionConfiguration\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if p, err = planFor(t, request); err != nil {
+		t.Fatal(err)
+	}
+	if !p.Fresh() || p.Files.EncryptionConfig != "" || p.EncryptionConfig.Path != own {
+		t.Errorf("fresh %v, to be made at %q, used at %q", p.Fresh(), p.Files.EncryptionConfig, p.EncryptionConfig.Path)
+	}
+}
