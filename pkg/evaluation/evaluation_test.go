@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package evaluation
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+)
+
+func TestReasons(t *testing.T) {
+	one, two := errors.New("one\n  goes on"), errors.New("two")
+	for name, test := range map[string]struct {
+		err  error
+		want []string
+	}{
+		"none":              {nil, nil},
+		"one":               {one, []string{"one goes on"}},
+		"several":           {utilerrors.NewAggregate([]error{one, two}), []string{"one goes on", "two"}},
+		"several in one":    {utilerrors.NewAggregate([]error{one, utilerrors.NewAggregate([]error{two})}), []string{"one goes on", "two"}},
+		"a panic is one":    {guard(func() error { panic("unexpected") }), []string{"panic: unexpected"}},
+		"no panic is as is": {guard(func() error { return two }), []string{"two"}},
+	} {
+		if got := reasons(test.err); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestServeWantsARequest(t *testing.T) {
+	var out strings.Builder
+	if err := Serve(t.Context(), strings.NewReader("hello"), &out); err == nil || out.Len() > 0 {
+		t.Errorf("got %v, %q", err, &out)
+	}
+}
+
+func TestLastLine(t *testing.T) {
+	for output, want := range map[string]string{
+		"":                                "it said nothing",
+		"\n":                              "it said nothing",
+		"I1 a line\npanic: no way on\n\n": "panic: no way on",
+	} {
+		if got := lastLine(output); got != want {
+			t.Errorf("%q: got %q, want %q", output, got, want)
+		}
+	}
+}
