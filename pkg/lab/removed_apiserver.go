@@ -5,7 +5,7 @@ package lab
 // Reasons that several rows share.
 const (
 	httpAddressGone = "It was the address of the plain-HTTP port, which is gone; HTTPS is served at --bind-address and --secure-port."
-	httpPortGone    = "The plain-HTTP port is gone and only 0, off, is what it is today; HTTPS is served at --secure-port. Remove the flag."
+	httpPortGone    = "There is no plain-HTTP port any more, as if it were 0; HTTPS is served at --secure-port."
 	swaggerGone     = "The Swagger UI was removed from the apiserver in v1.14; /openapi/v2 and /openapi/v3 serve the same description."
 	encryptionMoved = "Encryption at rest left the experimental stage under this name in v1.13. The file's 2018 form still loads."
 	kubeletHTTPS    = "The apiserver talks to kubelets over HTTPS only; true is what it does, and false cannot be had any more."

@@ -12,6 +12,7 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/paths"
 )
 
 func planFor(t *testing.T, c config.Config) (*Plan, error) {
@@ -163,6 +164,16 @@ leaderElection:
 
 // TestSettingsAreThoseOfTheFlags changes every flag behind the typed settings and
 // finds each where it belongs.
+func TestTheSchedulersFileCanBeGivenUp(t *testing.T) {
+	p, err := planFor(t, config.Config{Args: map[lab.Component][]lab.Override{lab.Scheduler: args("config-")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Files.SchedulerKubeconfig; got != p.Path(paths.SchedulerKubeconfig) || p.Scheduler.ConfigFile == "" {
+		t.Errorf("the scheduler has the kubeconfig %q, in %q", got, p.Scheduler.ConfigFile)
+	}
+}
+
 func TestSettingsAreThoseOfTheFlags(t *testing.T) {
 	p, err := planFor(t, config.Config{
 		EtcdServers: []string{"https://10.240.0.10:2379", "https://10.240.0.11:2379"},

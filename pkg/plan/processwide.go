@@ -34,11 +34,15 @@ func processWide(c *config.Config) (map[lab.Component][]lab.Override, error) {
 		if err != nil {
 			return nil, err
 		}
+		override := processOverride(name, value)
 		if value == "" {
-			continue
+			var ok bool
+			if override, ok = unset(c, name); !ok {
+				continue
+			}
 		}
 		for _, component := range lab.Components() {
-			out[component] = append(out[component], processOverride(name, value))
+			out[component] = append(out[component], override)
 		}
 	}
 	gates, err := requestedGates(c)
@@ -57,6 +61,19 @@ const ProcessWide = "process-wide"
 
 func processOverride(name, value string) lab.Override {
 	return lab.Override{Arg: lab.Arg{Name: name, Value: value, HasValue: true}, Source: ProcessWide}
+}
+
+// unset returns the override that gives a flag up, if one of the components'
+// flags does; what one gives up, all do.
+func unset(c *config.Config, name string) (lab.Override, bool) {
+	for _, component := range lab.Components() {
+		for _, o := range slices.Backward(c.Args[component]) {
+			if o.Name == name && o.Unset {
+				return o, true
+			}
+		}
+	}
+	return lab.Override{}, false
 }
 
 // request is one value for a process-wide flag and how the user wrote it.

@@ -22,7 +22,9 @@ func last(overrides []lab.Override, name string) string {
 	value := ""
 	for _, o := range overrides {
 		if o.Name == name {
-			value = o.Value
+			if value = o.Value; o.Unset {
+				value = "unset"
+			}
 		}
 	}
 	return value
@@ -56,6 +58,14 @@ func TestProcessWide(t *testing.T) {
 		"own key and a component's request": {
 			config: config.Config{LoggingFormat: "json", Args: byComponent{lab.APIServer: args("logging-format=text")}},
 			err:    "--logging-format=json and --kube-apiserver-arg logging-format=text disagree",
+		},
+		"what one component gives up, all do": {
+			config: config.Config{Args: byComponent{lab.Scheduler: args("v-")}}, flag: "v",
+			want: map[lab.Component]string{lab.APIServer: "unset", lab.ControllerManager: "unset", lab.Scheduler: "unset"},
+		},
+		"own key beats what a component gives up": {
+			config: config.Config{Verbosity: "4", Args: byComponent{lab.Scheduler: args("v-")}}, flag: "v",
+			want: map[lab.Component]string{lab.APIServer: "4", lab.Scheduler: "4"},
 		},
 		"gates are merged and told once": {
 			config: config.Config{FeatureGates: "B=true", Args: byComponent{lab.Scheduler: args("feature-gates=A=false,B=true")}}, flag: featureGates,

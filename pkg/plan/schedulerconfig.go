@@ -24,7 +24,11 @@ var schedulerClient = []string{"kubeconfig", "kube-api-qps", "kube-api-burst", "
 func (p *Plan) schedulerArgv() ([]string, error) {
 	settings := p.Flags[lab.Scheduler]
 	path := lab.Get(settings, "config")
-	file, err := os.ReadFile(path)
+	var file []byte
+	var err error
+	if path != "" { // given up with config-
+		file, err = os.ReadFile(path)
+	}
 	byDefault := slices.ContainsFunc(settings, func(s lab.Setting) bool { return s.Name == "config" && s.Source == lab.FromLab })
 	if err != nil && (!byDefault || !errors.Is(err, os.ErrNotExist)) {
 		return nil, fmt.Errorf("--kube-scheduler-arg config: %w", err)
