@@ -20,6 +20,13 @@ import (
 	"github.com/khw-controller/khw-controller/test/e2e/harness/process"
 )
 
+// otherFlagsOf2018 are what lines of that time often had besides the lab's flags.
+var otherFlagsOf2018 = map[lab.Component][]string{
+	lab.APIServer:         {"--insecure-port", "0", "--etcd-quorum-read", "--logtostderr=true"},
+	lab.ControllerManager: {"--port=0", "--horizontal-pod-autoscaler-use-rest-clients=true"},
+	lab.Scheduler:         {"--port=0", "--leader-elect-resource-lock=endpoints"},
+}
+
 func TestExecStartLinesOfTheLab(t *testing.T) {
 	e := harness.New(t)
 	c := e.Controller("lab", e.DefaultPorts())
@@ -46,7 +53,7 @@ func TestExecStartLinesOfTheLab(t *testing.T) {
 
 	running := map[lab.Component]*process.Process{}
 	start := func(component lab.Component) {
-		argv := execStart(t, units, component)
+		argv := append(execStart(t, units, component), otherFlagsOf2018[component]...)
 		running[component] = e.Start(string(component), process.Spec{Path: argv[0], Args: argv[1:]})
 	}
 	for _, component := range lab.Components() {
@@ -78,8 +85,10 @@ func TestExecStartLinesOfTheLab(t *testing.T) {
 		return cluster.BothHeld(ctx, c.Client())
 	})
 	says(t, running[lab.APIServer], "--enable-swagger-ui", "--kubelet-https", "--encryption-provider-config", "Initializers",
-		"--service-account-issuer", "--service-account-signing-key-file", "api/all=true")
-	says(t, running[lab.ControllerManager], "--bind-address")
+		"--service-account-issuer", "--service-account-signing-key-file", "api/all=true",
+		"--insecure-port", "--etcd-quorum-read", "--logtostderr")
+	says(t, running[lab.ControllerManager], "--bind-address", "--port", "--horizontal-pod-autoscaler-use-rest-clients")
+	says(t, running[lab.Scheduler], "--port", "--leader-elect-resource-lock: leases")
 
 	for _, component := range []lab.Component{lab.Scheduler, lab.ControllerManager, lab.APIServer} {
 		if _, err := running[component].Stop(harness.Patience); err != nil {
