@@ -58,7 +58,7 @@ func addTokenSigning(argv, notices []string) ([]string, []string, error) {
 		argv = append(argv, "--service-account-issuer="+serviceAccountIssuer)
 		notices = append(notices, fmt.Sprintf("%s --service-account-issuer is required since v1.20; using %s", APIServer, serviceAccountIssuer))
 	}
-	if value(argv, "service-account-signing-key-file") == "" && value(argv, "service-account-signing-endpoint") == "" {
+	if value(argv, "service-account-signing-key-file") == "" {
 		key := strings.TrimSuffix(keyFile, ".pem") + "-key.pem"
 		if _, err := os.Stat(key); err != nil {
 			return nil, nil, fmt.Errorf("%s --service-account-signing-key-file is required since v1.20, and the key beside --service-account-key-file cannot be used: %w; set the flag to the key that signs service account tokens", APIServer, err)

@@ -20,12 +20,12 @@ const (
 var removedPlugins = map[string]removedPlugin{
 	"AzureDiskLimits":          {"v1.32", false, limitsGone},
 	"CinderLimits":             {"v1.32", false, limitsGone},
-	"DefaultPodTopologySpread": {"v1.20", false, spreadGone},
+	"DefaultPodTopologySpread": {"v1.19", false, spreadGone},
 	"EBSLimits":                {"v1.32", false, limitsGone},
 	"GCEPDLimits":              {"v1.32", false, limitsGone},
 	"NodeLabel":                {"v1.23", true, "use NodeAffinity with addedAffinity"},
 	"NodePreferAvoidPods":      {"v1.23", false, "taint nodes with the effect PreferNoSchedule instead of annotating them"},
-	"NodeResourceLimits":       {"v1.23", true, "use NodeResourcesFit with a scoringStrategy"},
+	"NodeResourceLimits":       {"v1.19", true, "use NodeResourcesFit with a scoringStrategy"},
 	"SelectorSpread":           {"v1.29", false, spreadGone},
 	"ServiceAffinity":          {"v1.23", true, "use inter-pod affinity in the pods, or PodTopologySpread with defaultConstraints"},
 }
