@@ -4,6 +4,8 @@
 package flags
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
@@ -34,6 +36,9 @@ takes the flags of run.
 		plan, err := cli.Plan(cmd, &flags)
 		if err != nil {
 			return err
+		}
+		for _, notice := range plan.Notices {
+			fmt.Fprintln(cmd.ErrOrStderr(), notice)
 		}
 		rows := lab.Rows(plan.Flags, plan.Dropped)
 		switch w := cmd.OutOrStdout(); output.String() {
