@@ -64,8 +64,8 @@ test: ## Run the unit tests
 	go -C hack/packages test ./...
 
 .PHONY: test-race
-test-race: ## Run them under the race detector, but for those that link Kubernetes
-	hack/test-race
+test-race: ## Run them under the race detector, but for those that link Kubernetes (PACKAGES=./pkg/server)
+	hack/test-race $(PACKAGES)
 
 .PHONY: lint
 lint: ## Vet, format and lint; changes nothing on this machine
