@@ -26,7 +26,7 @@ gobuild = go build -ldflags '-s -w -buildid= $(call stamp,$(1),$(2))'
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## Build bin/khw-controller: static, stripped, reproducible (the default)
@@ -64,8 +64,8 @@ test: ## Run the unit tests
 	go -C hack/packages test ./...
 
 .PHONY: test-race
-test-race: ## Run them under the race detector, but for those that link Kubernetes
-	hack/test-race
+test-race: ## Run them under the race detector, but for those that link Kubernetes (PACKAGES=./pkg/server)
+	hack/test-race $(PACKAGES)
 
 .PHONY: lint
 lint: ## Vet, format and lint; changes nothing on this machine

@@ -75,6 +75,7 @@ func TestDebian(t *testing.T) {
 		"a release":              {introduction + "## Unreleased\n\n" + releases, "1.37.2+khw2", released},
 		"a commit after it":      {introduction + "## Unreleased\n\n" + releases, "1.37.2+khw2.7", strings.Replace(since, "NOTE", unchanged, 1)},
 		"a commit users notice":  {introduction + "## Unreleased\n\n- Faster.\n\n" + releases, "1.37.2+khw2.7", strings.Replace(since, "NOTE", "Faster.", 1)},
+		"lists with a heading":   {introduction + "## Unreleased\n\nWhat people type:\n\n- Faster.\n\n" + releases, "1.37.2+khw2.7", strings.Replace(since, "NOTE", "Faster.", 1)},
 		"no unreleased section":  {introduction + releases, "1.37.2+khw2", released},
 		"a heading at once":      {introduction + strings.Replace(releases, "terminal.\n\n", "terminal.\n", 1), "1.37.2+khw2", released},
 		"a note with a new line": {introduction + "## Unreleased\n\n- Faster\n  starts.\n\n" + releases, "1.37.2+khw2.7", strings.Replace(since, "NOTE", "Faster starts.", 1)},

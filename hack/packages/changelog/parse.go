@@ -50,8 +50,8 @@ func parse(r io.Reader) (unreleased []string, releases []release, err error) {
 			releases = append(releases, rel)
 			notes = &releases[len(releases)-1].notes
 			inNote = false
-		case notes == nil || text == "":
-			inNote = false
+		case notes == nil || text == "", !inNote && !bullet && strings.HasSuffix(text, ":"):
+			inNote = false // nothing, or what a list is about
 		case inNote && !bullet:
 			(*notes)[len(*notes)-1] += " " + text
 		default:
