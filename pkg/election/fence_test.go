@@ -99,4 +99,12 @@ func TestAwaitShut(t *testing.T) {
 	if !f.Open() {
 		t.Error("a context's end shut the fence")
 	}
+	shut := make(chan struct{})
+	go func() { defer close(shut); f.AwaitShut(context.Background()) }()
+	f.Close()
+	select {
+	case <-shut:
+	case <-time.After(20 * time.Second):
+		t.Error("waits on for a fence that was closed")
+	}
 }
