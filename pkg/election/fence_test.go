@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -99,12 +100,23 @@ func TestAwaitShut(t *testing.T) {
 	if !f.Open() {
 		t.Error("a context's end shut the fence")
 	}
-	shut := make(chan struct{})
-	go func() { defer close(shut); f.AwaitShut(context.Background()) }()
-	f.Close()
-	select {
-	case <-shut:
-	case <-time.After(20 * time.Second):
-		t.Error("waits on for a fence that was closed")
-	}
+}
+
+func TestAwaitShutNoticesAClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFence(time.Hour)
+		began := time.Now()
+		f.Renewed(began)
+		var took time.Duration
+		go func() {
+			f.AwaitShut(t.Context())
+			took = time.Since(began)
+		}()
+		synctest.Wait()
+		f.Close()
+		time.Sleep(2 * time.Hour)
+		if took != 0 {
+			t.Errorf("it took %s", took)
+		}
+	})
 }

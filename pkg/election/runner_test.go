@@ -317,7 +317,7 @@ func TestATermEndsWithItsFence(t *testing.T) {
 func TestATermEndsWithItsElector(t *testing.T) {
 	var down atomic.Bool
 	client := fake.NewClientset()
-	client.PrependReactor("update", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+	client.PrependReactor("*", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
 		return down.Load(), nil, errors.New("connection refused")
 	})
 	a := newActor()
