@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -99,4 +100,22 @@ func TestAwaitShut(t *testing.T) {
 	if !f.Open() {
 		t.Error("a context's end shut the fence")
 	}
+}
+
+func TestAwaitShutNoticesAClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFence(time.Hour)
+		began := time.Now()
+		f.Renewed(began)
+		took := make(chan time.Duration)
+		go func() {
+			f.AwaitShut(t.Context())
+			took <- time.Since(began)
+		}()
+		synctest.Wait()
+		f.Close()
+		if d := <-took; d != 0 {
+			t.Errorf("it took %s", d)
+		}
+	})
 }

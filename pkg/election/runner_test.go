@@ -94,7 +94,12 @@ func settings() componentbaseconfig.LeaderElectionConfiguration {
 // begin runs a's candidacy; stop ends it and returns its result.
 func begin(t *testing.T, client kubernetes.Interface, a *actor) (stop func() error) {
 	t.Helper()
-	r, err := NewRunner(Config{LeaderElectionConfiguration: settings(), Client: client}, a)
+	return beginWith(t, settings(), client, a)
+}
+
+func beginWith(t *testing.T, settings componentbaseconfig.LeaderElectionConfiguration, client kubernetes.Interface, a *actor) (stop func() error) {
+	t.Helper()
+	r, err := NewRunner(Config{LeaderElectionConfiguration: settings, Client: client}, a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,6 +281,83 @@ func TestAStandbyThatIsStoppedClosesItsTerm(t *testing.T) {
 	}
 	if err := stopLeader(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestAStandbyDoesNotWaitItsTurnForAReleasedLease(t *testing.T) {
+	client := fake.NewClientset()
+	first, second := newActor(), newActor()
+	stopFirst := begin(t, client, first)
+	first.await(t, supervisor.Leading)
+	patient := settings()
+	patient.LeaseDuration.Duration, patient.RenewDeadline.Duration, patient.RetryPeriod.Duration = 3*time.Hour, 2*time.Hour, time.Hour
+	stopSecond := beginWith(t, patient, client, second)
+	second.await(t, supervisor.Standby)
+	if err := stopFirst(); err != nil {
+		t.Fatal(err)
+	}
+	second.await(t, supervisor.Leading)
+	if err := stopSecond(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestATermEndsWithItsFence(t *testing.T) {
+	a := newActor()
+	stop := begin(t, fake.NewClientset(), a)
+	a.await(t, supervisor.Leading)
+	(<-a.fences).Close()
+	a.await(t, supervisor.Starting)
+	a.await(t, supervisor.Leading)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestATermEndsWithItsElector(t *testing.T) {
+	var down atomic.Bool
+	client := fake.NewClientset()
+	client.PrependReactor("*", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return down.Load(), nil, errors.New("connection refused")
+	})
+	a := newActor()
+	stop := begin(t, client, a)
+	a.await(t, supervisor.Leading)
+	down.Store(true)
+	fence := <-a.fences
+	fence.Renewed(time.Now().Add(time.Hour)) // as by a renewal that was slow to come back
+	a.await(t, supervisor.Starting)
+	if !fence.Closed() {
+		t.Error("it may still write")
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestToStopLeadingByItselfIsAFailure(t *testing.T) {
+	a := newActor()
+	r, err := NewRunner(Config{LeaderElectionConfiguration: settings(), Client: fake.NewClientset()}, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.fail <- nil
+	if err := r.Run(t.Context(), a.report); err == nil || err.Error() != "it stopped leading by itself" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTheFenceShutsBeforeOthersMayTakeTheLease(t *testing.T) {
+	for _, test := range []struct{ lease, renew, retry, want time.Duration }{
+		{15 * time.Second, 10 * time.Second, 2 * time.Second, 12 * time.Second}, // the stock timings
+		{60 * time.Second, 30 * time.Second, 10 * time.Second, 40 * time.Second},
+		{12 * time.Second, 10 * time.Second, 8 * time.Second, 11 * time.Second},
+	} {
+		r := &runner{}
+		r.LeaseDuration.Duration, r.RenewDeadline.Duration, r.RetryPeriod.Duration = test.lease, test.renew, test.retry
+		if got := r.validity(); got != test.want {
+			t.Errorf("%+v: got %s", test, got)
+		}
 	}
 }
 

@@ -86,7 +86,7 @@ func TestAllGoroutinesOfAComponentAreItsOwn(t *testing.T) {
 		}),
 	}, atOnce)})
 	s.timings.healthInterval = quick.healthInterval
-	s.Subscribe(func(e Event) {
+	s.Subscribe(func(Event) {
 		if got := CurrentComponent(); got != "" {
 			t.Errorf("a subscriber is one of %q", got)
 		}

@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
@@ -48,12 +50,15 @@ func TestStopAnswersWhatIsInFlight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var answered atomic.Bool
 	arrived, release := make(chan struct{}), make(chan struct{})
 	ctx, stop := context.WithCancel(context.Background())
 	wait, err := Start(ctx, &genericapiserver.SecureServingInfo{Listener: l, Cert: content, DisableHTTP2: true},
 		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			close(arrived)
 			<-release
+			time.Sleep(50 * time.Millisecond) // it is slow
+			answered.Store(true)
 			fmt.Fprint(w, "done")
 		}))
 	if err != nil {
@@ -79,6 +84,9 @@ func TestStopAnswersWhatIsInFlight(t *testing.T) {
 	stop()
 	close(release)
 	wait()
+	if !answered.Load() {
+		t.Error("the stop did not wait for the request in flight")
+	}
 	if got := <-answer; got != "done" {
 		t.Errorf("the request in flight got %q", got)
 	}
