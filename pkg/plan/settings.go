@@ -3,9 +3,12 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"strconv"
+
+	kubeoptions "k8s.io/kubernetes/pkg/kubeapiserver/options"
 
 	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/lab"
@@ -97,7 +100,7 @@ func (p *Plan) settings() Settings {
 		AdvertiseAddress: p.Address.IP,
 		Port:             api.SecureServing.BindPort,
 		ServiceRanges: []Value{
-			{ArgFlag(lab.APIServer, serviceRange), api.ServiceClusterIPRanges},
+			{ArgFlag(lab.APIServer, serviceRange), cmp.Or(api.ServiceClusterIPRanges, kubeoptions.DefaultServiceIPCIDR.String())},
 			{ArgFlag(lab.ControllerManager, serviceRange), kcm.NodeIPAMController.ServiceCIDR},
 		},
 		EtcdAccess: etcdclient.Config{

@@ -51,8 +51,9 @@ var flagName = regexp.MustCompile(`--([a-z][a-z0-9-]*[a-z0-9])`)
 // fixFor names the flag to correct: the one that the component's error names, or
 // speaks of the value of; else all that are not the lab's.
 func fixFor(in input, f evaluation.Failure) string {
+	named := ""
 	if m := flagName.FindStringSubmatch(f.Reason); m != nil {
-		return "correct " + plan.ArgFlag(f.Component, m[1])
+		named = m[1]
 	}
 	var requested []string
 	for _, s := range in.Flags[f.Component] {
@@ -63,12 +64,18 @@ func fixFor(in input, f evaluation.Failure) string {
 		if s.Source == plan.ProcessWide {
 			flag = "--" + s.Name
 		}
-		if speaksOf(f.Reason, s) {
+		if s.Name == named {
+			return "correct " + flag
+		}
+		if named == "" && speaksOf(f.Reason, s) {
 			return "correct " + flag
 		}
 		if !slices.Contains(requested, flag) {
 			requested = append(requested, flag)
 		}
+	}
+	if named != "" {
+		return "correct " + plan.ArgFlag(f.Component, named)
 	}
 	if len(requested) == 0 {
 		return "see khw-controller flags for every flag of it"
@@ -76,10 +83,12 @@ func fixFor(in input, f evaluation.Failure) string {
 	return "correct " + strings.Join(requested, " or ")
 }
 
-// speaksOf reports whether a reason has a flag's name or a part of its value in
-// it.
+// speaksOf reports whether a reason has the words of a flag's name in it, in
+// whatever spelling, or a part of its value.
 func speaksOf(reason string, s lab.Setting) bool {
-	if strings.Contains(reason, s.Name) || strings.Contains(reason, strings.ReplaceAll(s.Name, "-", " ")) {
+	words := slices.DeleteFunc(strings.Split(s.Name, "-"), func(w string) bool { return len(w) < 3 || w == "file" || w == "config" })
+	missing := func(word string) bool { return !strings.Contains(strings.ToLower(reason), word) }
+	if len(words) > 0 && !slices.ContainsFunc(words, missing) {
 		return true
 	}
 	return slices.ContainsFunc(strings.FieldsFunc(s.Value, func(r rune) bool { return r == ',' || r == '=' }), func(part string) bool {

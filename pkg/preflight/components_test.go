@@ -36,6 +36,8 @@ func TestFixForNamesTheFlag(t *testing.T) {
 		"audit policy file has no rules":              "correct --kube-apiserver-arg audit-policy-file",
 		"unknown api groups foo/v1":                   "correct --kube-apiserver-arg runtime-config",
 		"unrecognized feature gate: NoSuch":           "correct --feature-gates",
+		"--feature-gates: invalid value of X=maybe":   "correct --feature-gates",
+		"auditPolicy file.rules[0] has no level":      "correct --kube-apiserver-arg audit-policy-file",
 		"something is wrong, allow privileged or not": "correct --kube-apiserver-arg audit-policy-file or --kube-apiserver-arg runtime-config or --feature-gates",
 		"true is not true":                            "correct --kube-apiserver-arg audit-policy-file or --kube-apiserver-arg runtime-config or --feature-gates",
 	} {

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,8 @@ import (
 // after an orderly stop. It writes nothing before all checks have passed.
 func Run(ctx context.Context, p *plan.Plan, n notify.Notifier, r Reloads) (err error) {
 	if err := applyProcessWide(p); err != nil {
-		return err
+		// In the words of check, which finds that too.
+		return cmp.Or(mustPass(ctx, p), err)
 	}
 	for _, n := range p.Notices {
 		klog.InfoS("Notice", "text", n)

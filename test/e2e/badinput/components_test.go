@@ -59,9 +59,11 @@ func componentInputs() []input {
 			code: 1, says: []string{"http://issuer", "https", "correct --kube-apiserver-arg oidc-issuer-url"},
 		},
 		{
-			name:  "an audit policy does not parse",
-			spoil: func(c *harness.Controller) { file(c, "audit-policy-file", "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadta\n") },
-			code:  1, says: []string{"Metadta", "ROOT/etc/audit-policy-file", "correct --kube-apiserver-arg audit-policy-file"},
+			name: "an audit policy does not parse",
+			spoil: func(c *harness.Controller) {
+				file(c, "audit-policy-file", "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules:\n- level: Metadta\n")
+			},
+			code: 1, says: []string{"Metadta", "ROOT/etc/audit-policy-file", "correct --kube-apiserver-arg audit-policy-file"},
 		},
 		{
 			name: "an audit policy is not there", args: api("audit-policy-file=/does/not/exist"),
@@ -97,7 +99,7 @@ func componentInputs() []input {
 		},
 		{
 			name: "the scheduler's lease is shorter than its renewals", args: []string{"--kube-scheduler-arg", "leader-elect-lease-duration=5s"},
-			code: 1, says: []string{"kube-scheduler: ", "renewDeadline"},
+			code: 1, says: []string{"kube-scheduler: ", "RenewDeadline", "correct --kube-scheduler-arg leader-elect-lease-duration"},
 		},
 		{
 			name: "a plugin of the scheduler is unknown",
