@@ -72,6 +72,10 @@ func TestHandlersWaitForTheReleaseAndThenMissNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "a handler from after", func() bool { return late.Load() == 2 && third.HasSynced() })
+	// Added before the third, it would have had its event before that.
+	if removed.Load() != 0 {
+		t.Errorf("a handler that was removed got %d events", removed.Load())
+	}
 }
 
 func TestReleaseReportsWhatCannotBeAdded(t *testing.T) {
