@@ -156,3 +156,27 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+// anyone is how a member that wants no client certificate serves.
+func anyone(t *testing.T, f pki.Files) *tls.Config {
+	t.Helper()
+	c := memberTLS(t, f, f)
+	c.ClientAuth = tls.NoClientCert
+	return c
+}
+
+// copyAll writes the content of some files to another, one after the other.
+func copyAll(t *testing.T, to string, from ...string) {
+	t.Helper()
+	var all []byte
+	for _, path := range from {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, data...)
+	}
+	if err := os.WriteFile(to, all, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
