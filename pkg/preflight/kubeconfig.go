@@ -113,7 +113,7 @@ func clientPair(config *restclient.Config) string {
 func checkKubeconfigClient(in input, k *kubeconfig) []Finding {
 	c := k.config
 	if len(c.CertData) == 0 {
-		if cmp.Or(c.BearerToken, c.BearerTokenFile, c.Username) == "" && c.ExecProvider == nil && c.AuthProvider == nil {
+		if cmp.Or(c.BearerToken, c.BearerTokenFile) == "" && c.ExecProvider == nil && c.AuthProvider == nil {
 			return failure(k.String(), "has no client certificate, token or plugin that gets one", "make it again with --client-certificate and --client-key")
 		}
 		return nil
