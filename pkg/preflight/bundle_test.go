@@ -287,6 +287,12 @@ func TestFilesOfOneFlagOnly(t *testing.T) {
 			in.EtcdCA.Path = generated(t).CA
 			in.EtcdAccess.CAFile = in.EtcdCA.Path
 		}, false, "kubernetes.pem: is not signed by"},
+		"etcd serves with another name": {func(t *testing.T, in *input, f pki.Files) {
+			leaf := labCA(t, f).issue(t, func(c *x509.Certificate) { c.IPAddresses = nil })
+			in.Etcd.ClientTLSInfo.CertFile, in.Etcd.ClientTLSInfo.KeyFile = f.Cert+".etcd", f.Key+".etcd"
+			put(t, in.Etcd.ClientTLSInfo.CertFile, pemOf(leaf))
+			put(t, in.Etcd.ClientTLSInfo.KeyFile, keyPEM(t, leaf.key))
+		}, false, "kubernetes.pem.etcd: does not name 127.0.0.1, where the apiserver reaches etcd"},
 		"another key of the controller-manager for tokens": {func(t *testing.T, in *input, f pki.Files) {
 			in.ControllerTokenKey.Path = generated(t).ServiceAccountKey
 		}, true, "(--kube-controller-manager-arg service-account-private-key-file): is not the key of"},

@@ -46,7 +46,12 @@ func checkMember(in input, client []*x509.Certificate) []Finding {
 		return found
 	}
 	if authorities := certificatesIn(in.EtcdCA.Path); len(authorities) > 0 {
-		found = append(found, checkChain(in, server, authorities, memberPair(info).Cert.Path, in.EtcdCA.Path, x509.ExtKeyUsageServerAuth)...)
+		found = append(found, checkChain(in, server, authorities, info.CertFile, in.EtcdCA.Path, x509.ExtKeyUsageServerAuth)...)
+	}
+	for _, u := range in.Etcd.AdvertiseClientUrls {
+		if u.Scheme == "https" && server[0].VerifyHostname(u.Hostname()) != nil {
+			found = append(found, failure(info.CertFile, "does not name "+u.Hostname()+", where the apiserver reaches etcd", "sign it again with "+u.Hostname()+" among its hostnames")...)
+		}
 	}
 	authorities := certificatesIn(info.TrustedCAFile)
 	if info.ClientCertAuth && len(authorities) > 0 && len(client) > 0 {

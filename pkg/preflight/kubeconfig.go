@@ -7,10 +7,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"slices"
 
-	"k8s.io/client-go/kubernetes"
 	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -31,7 +31,11 @@ func checkKubeconfig(in input, f plan.File) []Finding {
 	if k == nil {
 		return found
 	}
-	return slices.Concat(checkKubeconfigServer(in, k), checkKubeconfigTrust(in, k), checkKubeconfigClient(in, k))
+	found = checkKubeconfigServer(in, k)
+	if k.server.Scheme != "https" {
+		return found // it shows no certificate there and verifies none
+	}
+	return slices.Concat(found, checkKubeconfigTrust(in, k), checkKubeconfigClient(in, k))
 }
 
 // kubeconfig is one kubeconfig as its component loads it.
@@ -51,7 +55,7 @@ func loadKubeconfig(in input, f plan.File) (*kubeconfig, []Finding) {
 	if err != nil {
 		return nil, failure(f.String(), "is not a usable kubeconfig: "+oneLine(err.Error()), "make it again as in lab chapter 05")
 	}
-	_, stock := kubernetes.NewForConfig(restclient.CopyConfig(config))
+	stock := makesTransport(restclient.CopyConfig(config))
 	if err := restclient.LoadTLSFiles(config); err != nil {
 		return nil, failure(f.String(), "names a file that cannot be read: "+oneLine(err.Error()), "correct the path there, or make it again with --embed-certs=true")
 	}
@@ -63,6 +67,16 @@ func loadKubeconfig(in input, f plan.File) (*kubeconfig, []Finding) {
 		return nil, failure(f.String(), "names a server that is not a URL: "+config.Host, "use https://127.0.0.1:6443")
 	}
 	return &kubeconfig{f, config, server}, nil
+}
+
+// makesTransport does what a client does with its configuration when it is made,
+// but for the transport itself: that would be kept, and watch its files.
+func makesTransport(config *restclient.Config) error {
+	if _, err := restclient.TLSConfigFor(config); err != nil {
+		return err
+	}
+	_, err := restclient.HTTPWrappersForConfig(config, http.DefaultTransport)
+	return err
 }
 
 // master is the server that a component's flags put over that of its kubeconfig.
@@ -134,10 +148,14 @@ func checkKubeconfigClient(in input, k *kubeconfig) []Finding {
 	return failure(k.String(), "has a client certificate ("+name(chain[0])+") that "+wrong.problem, wrong.fix)
 }
 
-// usesHost reports whether a kubeconfig's server has a name or address.
-func usesHost(in input, host string) bool {
+// verifiesName reports whether a component wants the apiserver's certificate to
+// name a host.
+func verifiesName(in input, host string) bool {
 	return slices.ContainsFunc(in.Kubeconfigs, func(f plan.File) bool {
 		k, _ := loadKubeconfig(in, f)
-		return k != nil && k.server.Hostname() == host
+		return k != nil && k.name() == host
 	})
 }
+
+// name is what the apiserver's certificate has to name.
+func (k *kubeconfig) name() string { return cmp.Or(k.config.ServerName, k.server.Hostname()) }

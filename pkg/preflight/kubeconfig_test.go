@@ -133,8 +133,10 @@ func TestKubeconfigsOfAllKinds(t *testing.T) {
 			false, "has a client certificate and key that do not belong together"},
 		"no client key":         {func(t *testing.T, c context) { authInfo(c.Config).ClientKeyData = nil }, false, "kube-scheduler.kubeconfig"},
 		"no client certificate": {func(t *testing.T, c context) { *authInfo(c.Config) = clientcmdapi.AuthInfo{} }, false, "has no client certificate, token or plugin"},
-		"a password":            {func(t *testing.T, c context) { *authInfo(c.Config) = clientcmdapi.AuthInfo{Username: "a", Password: "b"} }, false, "has no client certificate"},
-		"a token":               {func(t *testing.T, c context) { *authInfo(c.Config) = clientcmdapi.AuthInfo{Token: goodToken} }, true, ""},
+		"a password": {func(t *testing.T, c context) {
+			*authInfo(c.Config) = clientcmdapi.AuthInfo{Username: "a", Password: "b"}
+		}, false, "has no client certificate"},
+		"a token": {func(t *testing.T, c context) { *authInfo(c.Config) = clientcmdapi.AuthInfo{Token: goodToken} }, true, ""},
 		"a token in a file": {func(t *testing.T, c context) {
 			write(t, filepath.Join(c.dir, "token"), goodToken)
 			*authInfo(c.Config) = clientcmdapi.AuthInfo{TokenFile: "token"}
@@ -175,7 +177,7 @@ func TestKubeconfigsOfAllKinds(t *testing.T) {
 		"capitals":         {func(t *testing.T, c context) { cluster(c.Config).Server = strings.ToUpper(cluster(c.Config).Server) }, true, ""},
 		"no scheme": {func(t *testing.T, c context) {
 			cluster(c.Config).Server = strings.TrimPrefix(cluster(c.Config).Server, "https://")
-		}, true, ""},
+		}, false, "connects to http://127.0.0.1:…the apiserver serves HTTPS only"},
 		"no TLS": {func(t *testing.T, c context) {
 			cluster(c.Config).Server = strings.Replace(cluster(c.Config).Server, "https", "http", 1)
 		}, false, "the apiserver serves HTTPS only"},
@@ -190,7 +192,10 @@ func TestKubeconfigsOfAllKinds(t *testing.T) {
 		"another's name": {func(t *testing.T, c context) { cluster(c.Config).TLSServerName = "controller-9" }, false, "does not name controller-9"},
 		"a server name for an address that is not named": {func(t *testing.T, c context) {
 			leaf := labCA(t, c.f).issue(t, func(c *x509.Certificate) { c.IPAddresses = nil })
-			serveWith(t, c.f, pemOf(leaf), keyPEM(t, leaf.key))
+			c.in.Serving.Cert.Path, c.in.Serving.Key.Path = c.f.Cert+".named", c.f.Key+".named"
+			put(t, c.in.Serving.Cert.Path, pemOf(leaf))
+			put(t, c.in.Serving.Key.Path, keyPEM(t, leaf.key))
+			c.in.Config.HealthzBindAddress = "127.0.0.1:0"
 			cluster(c.Config).TLSServerName = "kubernetes"
 			editKubeconfig(t, c.f.ControllerManagerKubeconfig, func(k *clientcmdapi.Config) { cluster(k).Server = at("localhost", c.in.Port) })
 		}, true, "does not name 127.0.0.1, where health checks"},

@@ -104,8 +104,8 @@ func checkKubeconfigTrust(in input, k *kubeconfig) []Finding {
 		return warning(k.String(), "skips the verification of the apiserver (insecure-skip-tls-verify)", "make it again with --certificate-authority=ca.pem")
 	}
 	chain := servingChain(in)
-	host := cmp.Or(k.config.ServerName, k.server.Hostname())
-	if chain == nil || k.server.Scheme != "https" || hasCertificateOfItsOwn(in, host) {
+	host := k.name()
+	if chain == nil || hasCertificateOfItsOwn(in, host) {
 		return nil
 	}
 	var found []Finding

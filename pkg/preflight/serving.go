@@ -80,7 +80,7 @@ func checkNames(in input, cert *x509.Certificate) []Finding {
 			"sign it again with that address among its hostnames")...)
 	}
 	host, _, err := net.SplitHostPort(in.APIServerAddress())
-	if err == nil && in.Config.HealthzBindAddress != "" && !usesHost(in, host) && cert.VerifyHostname(host) != nil {
+	if err == nil && in.Config.HealthzBindAddress != "" && !verifiesName(in, host) && cert.VerifyHostname(host) != nil {
 		found = append(found, warning(path, fmt.Sprintf("does not name %s, where health checks reach the apiserver: they will say that it is not healthy", host),
 			"sign it again with that address among its hostnames")...)
 	}
