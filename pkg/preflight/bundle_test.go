@@ -79,7 +79,7 @@ func TestPEMFilesOfAllKinds(t *testing.T) {
 		"spaces":                   {func(t *testing.T, f files) { put(t, f.CA, []byte(" \n\n")) }, false, "ca.pem: is empty"},
 		"a public key":             {func(t *testing.T, f files) { put(t, f.CA, content(t, f.ServiceAccountKey)) }, false, "holds no certificate but a PEM block"},
 		"the key of another CA":    {func(t *testing.T, f files) { put(t, f.CAKey, keyPEM(t, issued{}.issue(t, unchanged).key)) }, false, "ca-key.pem: is not the key of the certificate"},
-		"an encrypted key of a CA": {func(t *testing.T, f files) { put(t, f.CAKey, block(encryptedKeyBlock, []byte("x"))) }, false, "ca-key.pem: holds an encrypted private key…openssl pkey"},
+		"an encrypted key of a CA": {func(t *testing.T, f files) { put(t, f.CAKey, block(encryptedKeyBlock, []byte("x"))) }, false, "ca-key.pem: holds an encrypted private key…openssl pkey -in …ca-key.pem -out …ca-key.pem.new"},
 
 		// kubernetes.pem, which the apiserver and etcd serve with, and go to etcd and kubelets with.
 		"an intermediate behind the leaf": {func(t *testing.T, f files) {

@@ -49,7 +49,7 @@ type kubeconfig struct {
 // connects. A nil kubeconfig comes with the reason.
 func loadKubeconfig(in input, f plan.File) (*kubeconfig, []Finding) {
 	if _, err := readFile(f.Path); err != nil {
-		return nil, err.finding(Error, f.String(), "put the kubeconfig there, or correct the flag")
+		return nil, err.findingOf(f, "put the kubeconfig there, or correct the flag")
 	}
 	config, err := clientcmd.BuildConfigFromFlags(master(in, f), f.Path)
 	if err != nil {

@@ -11,13 +11,18 @@ import (
 	"os"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/khw-controller/khw-controller/pkg/plan"
 )
 
 // fault is what is wrong with a file, in words that follow its name.
 type fault struct {
 	problem string
-	fix     string // "" where only the flag is wrong
+	fix     string // "" where only the flag is wrong; thisFile stands for the path
 }
+
+// thisFile stands for the path of a file in what is said about its content.
+const thisFile = "THIS-FILE"
 
 // finding returns the fault as a finding about a file; fix is for a fault without
 // one of its own.
@@ -25,7 +30,14 @@ func (f *fault) finding(s Severity, path, fix string) []Finding {
 	if f.fix != "" {
 		fix = f.fix
 	}
-	return []Finding{{s, path, f.problem, fix}}
+	return []Finding{{s, path, f.problem, strings.ReplaceAll(fix, thisFile, path)}}
+}
+
+// findingOf is finding for a file whose flag is to be named too.
+func (f *fault) findingOf(file plan.File, fix string) []Finding {
+	found := f.finding(Error, file.Path, fix)
+	found[0].Subject = file.String()
+	return found
 }
 
 func readFile(path string) ([]byte, *fault) {
@@ -86,7 +98,7 @@ func noPEM(data []byte, wanted string) *fault {
 	for _, b := range all {
 		if b.Type == encryptedKeyBlock || strings.Contains(b.Headers["Proc-Type"], "ENCRYPTED") {
 			return &fault{"holds an encrypted private key, and nobody is asked for its passphrase at a start",
-				"decrypt it: openssl pkey -in FILE -out NEWFILE"}
+				"decrypt it: openssl pkey -in " + thisFile + " -out " + thisFile + ".new"}
 		}
 	}
 	for _, b := range all {
@@ -102,14 +114,14 @@ func noPEM(data []byte, wanted string) *fault {
 
 // notPEM tells what a file without PEM blocks is.
 func notPEM(data []byte) *fault {
-	toPEM := "convert it: openssl x509 -inform der -in FILE -out NEWFILE, or openssl pkey -inform der for a key"
+	toPEM := "convert it: openssl x509 -inform der -in " + thisFile + " -out " + thisFile + ".pem; with pkey for x509 if it is a key"
 	switch {
 	case len(bytes.TrimSpace(data)) == 0:
 		return &fault{problem: "is empty"}
 	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
-		return &fault{"begins with a byte order mark, which hides the PEM block behind it", "remove it: sed -i '1s/^\\xEF\\xBB\\xBF//' FILE"}
+		return &fault{"begins with a byte order mark, which hides the PEM block behind it", "remove it: sed -i '1s/^\\xEF\\xBB\\xBF//' " + thisFile}
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
-		return &fault{"is text in UTF-16, not a PEM file", "convert it: iconv -f utf-16 -t ascii FILE"}
+		return &fault{"is text in UTF-16, not a PEM file", "convert it: iconv -f utf-16 -t ascii -o " + thisFile + ".pem " + thisFile}
 	case isDER(data):
 		return &fault{"is in DER form, not a PEM file", toPEM}
 	case bytes.Contains(data, []byte("-----BEGIN ")):

@@ -40,11 +40,11 @@ func checkTokenKey(in input, f plan.File, public []any, verifiable bool, refused
 	fix := "use the lab's service-account-key.pem"
 	data, unreadable := readFile(f.Path)
 	if unreadable != nil {
-		return unreadable.finding(Error, f.String(), fix)
+		return unreadable.findingOf(f, fix)
 	}
 	signer, wrong := parseKey(data)
 	if wrong != nil {
-		return wrong.finding(Error, f.String(), fix)
+		return wrong.findingOf(f, fix)
 	}
 	if _, err := serviceaccount.JWTTokenGenerator(serviceaccount.LegacyIssuer, signer); err != nil {
 		return failure(f.String(), "holds a key of a kind that cannot sign tokens: "+oneLine(err.Error()), "use an RSA key, or an ECDSA key on P-256, P-384 or P-521")
@@ -59,12 +59,12 @@ func checkTokenKey(in input, f plan.File, public []any, verifiable bool, refused
 func readPublicKeys(f plan.File) ([]any, []Finding) {
 	data, unreadable := readFile(f.Path)
 	if unreadable != nil {
-		return nil, unreadable.finding(Error, f.String(), "correct the path or its mode")
+		return nil, unreadable.findingOf(f, "correct the path or its mode")
 	}
 	keys, err := keyutil.ParsePublicKeysPEM(data)
 	if err != nil {
 		wrong := noPEM(data, "certificate or public key of RSA or ECDSA")
-		return nil, wrong.finding(Error, f.String(), "use the lab's service-account.pem")
+		return nil, wrong.findingOf(f, "use the lab's service-account.pem")
 	}
 	return keys, nil
 }
