@@ -31,6 +31,7 @@ type signer struct {
 	certFile, keyFile string // the user's
 	content           []byte
 	document          memfd.File
+	problem           string // that was logged last
 }
 
 // newSigners makes the documents for a configuration and enters them there.
@@ -60,7 +61,7 @@ func newSigner(certFile, keyFile string) (*signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &signer{certFile, keyFile, content, document}, nil
+	return &signer{certFile: certFile, keyFile: keyFile, content: content, document: document}, nil
 }
 
 // follow takes over what the files hold, until stop is called. Only then may they
@@ -74,9 +75,14 @@ func (all signers) follow(ctx context.Context) (stop func()) {
 
 func (all signers) refresh(context.Context) {
 	for _, s := range all {
+		problem := ""
 		if err := s.refresh(); err != nil {
-			klog.ErrorS(err, "The signing CA cannot be read again; the former one signs")
+			problem = err.Error()
 		}
+		if problem != "" && problem != s.problem {
+			klog.InfoS("The signing CA cannot be read again; the former one signs", "problem", problem)
+		}
+		s.problem = problem
 	}
 }
 
