@@ -4,11 +4,16 @@ package etcdclient
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/khw-controller/khw-controller/pkg/connerr"
 )
 
 // Check wants one member to answer with the agreement of most others, within
@@ -31,8 +36,29 @@ func (c Config) check(ctx context.Context, endpoint string) error {
 		return err
 	}
 	defer client.Close()
-	return CheckQuorum(ctx, client)
+	err = CheckQuorum(ctx, client)
+	if errors.Is(err, errNoQuorum) && c.security(endpoint) == plain && speaksTLS(ctx, endpoint) {
+		return &Problem{endpoint, connerr.Other, "wants TLS", "correct --etcd-servers: https:// in front of the first of them"}
+	}
+	return err
 }
+
+// speaksTLS reports whether a member that does not answer in plain words does so
+// over TLS, whatever its certificate. It asks after ctx has ended too.
+func speaksTLS(ctx context.Context, endpoint string) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tlsTimeout)
+	defer cancel()
+	network, address, _ := interpret(endpoint)
+	var certificate *tls.CertificateVerificationError
+	conn, err := (&tls.Dialer{Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}}).DialContext(ctx, network, address)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil || errors.As(err, &certificate)
+}
+
+// tlsTimeout is how long speaksTLS waits for a member that is reachable.
+const tlsTimeout = 500 * time.Millisecond
 
 // errNoQuorum marks that a member answers, but not what it has to ask the others
 // for.

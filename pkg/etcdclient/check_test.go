@@ -104,16 +104,21 @@ func TestCheck(t *testing.T) {
 		reason    connerr.Reason
 		text, fix string
 	}{
-		"all well":          {config, "https://" + serve(t, trusting, ok), "", "", ""},
-		"without TLS":       {config, "http://" + serve(t, nil, ok), "", "", ""},
-		"the key is denied": {config, "https://" + serve(t, trusting, fails(rpctypes.ErrGRPCPermissionDenied)), "", "", ""},
-		"no leader":         {config, "https://" + serve(t, trusting, fails(rpctypes.ErrGRPCNoLeader)), connerr.NoAnswer, "does not answer within 3s; it may have no leader", "whether most members run"},
-		"no quorum":         {config, "https://" + serve(t, trusting, hangs), connerr.NoAnswer, "does not answer within 3s; it may have no leader", "whether most members run"},
-		"hung":              {config, "https://" + listen(t).Addr().String(), connerr.NoAnswer, "does not answer within 3s", "whether the machine and etcd there are up"},
-		"nobody":            {config, "https://" + closed.Addr().String(), connerr.Refused, "refuses the connection: nobody listens there", "systemctl start etcd"},
-		"no such host":      {config, "https://etcd.invalid:2379", connerr.NoSuchHost, "is not a name that can be resolved", "correct --etcd-servers"},
-		"no TLS there":      {config, "https://" + serve(t, nil, ok), connerr.NotTLS, "does not speak TLS", "correct --etcd-servers"},
-		"unknown CA":        {config, "https://" + serve(t, strict, ok), connerr.ClientCertRefused, "refuses the client certificate (unknown certificate authority): " + own.Cert, "etcd-certfile"},
+		"all well":           {config, "https://" + serve(t, trusting, ok), "", "", ""},
+		"without TLS":        {config, "http://" + serve(t, nil, ok), "", "", ""},
+		"the key is denied":  {config, "https://" + serve(t, trusting, fails(rpctypes.ErrGRPCPermissionDenied)), "", "", ""},
+		"no leader":          {config, "https://" + serve(t, trusting, fails(rpctypes.ErrGRPCNoLeader)), connerr.NoAnswer, "does not answer within 3s; it may have no leader", "whether most members run"},
+		"no quorum":          {config, "https://" + serve(t, trusting, hangs), connerr.NoAnswer, "does not answer within 3s; it may have no leader", "whether most members run"},
+		"hung":               {config, "https://" + listen(t).Addr().String(), connerr.NoAnswer, "does not answer within 3s", "whether the machine and etcd there are up"},
+		"nobody":             {config, "https://" + closed.Addr().String(), connerr.Refused, "refuses the connection: nobody listens there", "systemctl start etcd"},
+		"no such host":       {config, "https://etcd.invalid:2379", connerr.NoSuchHost, "is not a name that can be resolved", "correct --etcd-servers"},
+		"no TLS there":       {config, "https://" + serve(t, nil, ok), connerr.NotTLS, "does not speak TLS", "correct --etcd-servers"},
+		"TLS there":          {Config{}, "http://" + serve(t, trusting, ok), connerr.Other, "wants TLS", "https://"},
+		"not a URL":          {config, "etcd-0", connerr.Other, "is not an address", "correct --etcd-servers"},
+		"another CA's key":   {with(func(c *Config) { c.CAFile = own.CAKey }), "https://" + closed.Addr().String(), connerr.File, "it holds a PEM block \"EC PRIVATE KEY\"", "etcd-cafile"},
+		"a certificate only": {with(func(c *Config) { c.KeyFile = "" }), "https://" + closed.Addr().String(), connerr.File, "is a certificate without a key", "etcd-keyfile"},
+		"a key only":         {with(func(c *Config) { c.CertFile = "" }), "https://" + closed.Addr().String(), connerr.File, "is a key without a certificate", "etcd-certfile"},
+		"unknown CA":         {config, "https://" + serve(t, strict, ok), connerr.ClientCertRefused, "refuses the client certificate (unknown certificate authority): " + own.Cert, "etcd-certfile"},
 		"no client certificate": {with(func(c *Config) { c.CertFile, c.KeyFile = "", "" }), "https://" + serve(t, trusting, ok),
 			connerr.ClientCertRefused, "wants a client certificate", "etcd-certfile"},
 		"another CA": {with(func(c *Config) { c.CAFile = others.CA }), "https://" + serve(t, trusting, ok),
@@ -154,5 +159,29 @@ func TestCheck(t *testing.T) {
 				t.Errorf("the subject is %s, want %s", p.Subject, test.endpoint)
 			}
 		})
+	}
+}
+
+// anyone is how a member that wants no client certificate serves.
+func anyone(t *testing.T, f pki.Files) *tls.Config {
+	t.Helper()
+	c := memberTLS(t, f, f)
+	c.ClientAuth = tls.NoClientCert
+	return c
+}
+
+// copyAll writes the content of some files to another, one after the other.
+func copyAll(t *testing.T, to string, from ...string) {
+	t.Helper()
+	var all []byte
+	for _, path := range from {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, data...)
+	}
+	if err := os.WriteFile(to, all, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

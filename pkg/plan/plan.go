@@ -19,6 +19,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/component/scheduler"
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/memfd"
 	"github.com/khw-controller/khw-controller/pkg/paths"
 	"github.com/khw-controller/khw-controller/pkg/pki"
 )
@@ -50,8 +51,8 @@ type Plan struct {
 	// HealthSocket is systemd's socket for health checks, or nil.
 	HealthSocket *activation.Socket
 
-	documents       []document // that options refer to
-	schedulerConfig []byte     // the content of the scheduler's
+	documents       []memfd.File // that options refer to
+	schedulerConfig []byte       // the content of the scheduler's
 }
 
 // New resolves and parses everything that c requests. It reads files but neither
@@ -76,7 +77,7 @@ func (p *Plan) Path(path paths.Path) string { return path.Below(p.Config.Root) }
 // Close gives back what a plan holds that is not carried out.
 func (p *Plan) Close() {
 	for _, d := range p.documents {
-		d.close()
+		d.Close()
 	}
 	p.documents = nil
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/memfd"
 	"github.com/khw-controller/khw-controller/pkg/paths"
 )
 
@@ -47,12 +48,12 @@ func (p *Plan) schedulerArgv() ([]string, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	lab.LookUpCallersWith(p.Files.SchedulerKubeconfig, p.Files.CA, settings)
-	effective, err := inMemory("kube-scheduler.yaml", converted)
+	effective, err := memfd.New("kube-scheduler.yaml", converted)
 	if err != nil {
 		return nil, err
 	}
 	p.documents, p.schedulerConfig = append(p.documents, effective), converted
-	return append(p.schedulerFlags(), "--config="+effective.path()), nil
+	return append(p.schedulerFlags(), "--config="+effective.Path()), nil
 }
 
 // schedulerFlags is the scheduler's command line but for --config and what is
@@ -119,12 +120,12 @@ func TranslateSchedulerConfig(argv []string) (out, notices []string, err error) 
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", a.Value, err)
 		}
-		today, err := inMemory("kube-scheduler.yaml", converted)
+		today, err := memfd.New("kube-scheduler.yaml", converted)
 		if err != nil {
 			return nil, nil, err
 		}
 		notices = append(notices, more...)
-		out = append(out, "--config="+today.path())
+		out = append(out, "--config="+today.Path())
 	}
 	return out, notices, nil
 }

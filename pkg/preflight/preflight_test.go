@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/instance"
 	"github.com/khw-controller/khw-controller/pkg/lab"
@@ -97,6 +100,18 @@ func edit(t *testing.T, path, old, now string) {
 	write(t, path, strings.ReplaceAll(string(data), old, now))
 }
 
+func editKubeconfig(t *testing.T, path string, change func(*clientcmdapi.Config)) {
+	t.Helper()
+	c, err := clientcmd.LoadFromFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(c)
+	if err := clientcmd.WriteToFile(*c, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestNothingWrongIsNoFinding(t *testing.T) {
 	in, _ := sound(t)
 	for _, f := range in.check(t.Context()) {
@@ -130,7 +145,7 @@ func TestFindings(t *testing.T) {
 			func(_ *testing.T, in *input, f pki.Files) {
 				in.KubeletCA.Path = f.Cert
 			},
-			Error, []string{"is the certificate of kubernetes, not of a CA", "--kube-apiserver-arg kubelet-certificate-authority"},
+			Warning, []string{"is the certificate of kubernetes, not of a CA", "--kube-apiserver-arg kubelet-certificate-authority"},
 		},
 		"a key for a certificate": {
 			func(t *testing.T, _ *input, f pki.Files) { copyFile(t, f.Key, f.Cert) },
@@ -178,7 +193,14 @@ func TestFindings(t *testing.T) {
 		},
 		"a kubeconfig for another CA": {
 			func(t *testing.T, _ *input, f pki.Files) {
-				copyFile(t, generated(t).SchedulerKubeconfig, f.SchedulerKubeconfig)
+				other, err := clientcmd.LoadFromFile(generated(t).SchedulerKubeconfig)
+				if err != nil {
+					t.Fatal(err)
+				}
+				editKubeconfig(t, f.SchedulerKubeconfig, func(c *clientcmdapi.Config) {
+					c.Clusters[c.Contexts[c.CurrentContext].Cluster].CertificateAuthorityData =
+						other.Clusters[other.Contexts[other.CurrentContext].Cluster].CertificateAuthorityData
+				})
 			},
 			Error, []string{"kube-scheduler.kubeconfig (--kube-scheduler-arg kubeconfig): is for another CA"},
 		},
@@ -192,7 +214,7 @@ func TestFindings(t *testing.T) {
 			func(t *testing.T, _ *input, f pki.Files) {
 				edit(t, f.SchedulerKubeconfig, "certificate-authority-data:", "insecure-skip-tls-verify: true\n    x:")
 			},
-			Error, []string{"insecure-skip-tls-verify"},
+			Warning, []string{"insecure-skip-tls-verify"},
 		},
 		"no kubeconfig": {
 			func(t *testing.T, _ *input, f pki.Files) { write(t, f.SchedulerKubeconfig, "hello") },

@@ -3,10 +3,10 @@
 package preflight
 
 import (
-	"os"
 	"slices"
 
 	"k8s.io/client-go/util/keyutil"
+	"k8s.io/kubernetes/pkg/serviceaccount"
 
 	"github.com/khw-controller/khw-controller/pkg/plan"
 )
@@ -23,33 +23,51 @@ func checkServiceAccount(in input) []Finding {
 		keys, problems := readPublicKeys(f)
 		public, found = append(public, keys...), append(found, problems...)
 	}
-	if len(found) > 0 {
-		return found
+	// The controllers themselves connect with tokens of the apiserver; those of the
+	// controller-manager are only in secrets that somebody asks for.
+	refused := Warning
+	if in.ControllerManager.KubeCloudShared.UseServiceAccountCredentials {
+		refused = Error
 	}
-	for _, f := range []plan.File{in.TokenSigningKey, in.ControllerTokenKey} {
-		if f.Path == "" {
-			continue
-		}
-		signer, err := readKey(f.Path)
-		switch {
-		case err != nil:
-			found = append(found, failure(f.String(), err.Error(), "use the lab's service-account-key.pem")...)
-		case !slices.ContainsFunc(public, func(k any) bool { return matches(k, signer) }):
-			found = append(found, failure(f.String(), "is not the key of "+in.Files.ServiceAccount+": tokens that it signs would be refused",
-				"use the two files that were made together")...)
-		}
+	verifiable := len(found) == 0 && len(public) > 0
+	found = append(found, checkTokenKey(in, in.TokenSigningKey, public, verifiable, refused)...)
+	return append(found, checkTokenKey(in, in.ControllerTokenKey, public, verifiable, Warning)...)
+}
+
+// checkTokenKey evaluates a key that signs tokens; refused is how severe it is
+// that none of the public keys is its own.
+func checkTokenKey(in input, f plan.File, public []any, verifiable bool, refused Severity) []Finding {
+	if f.Path == "" {
+		return nil
 	}
-	return found
+	fix := "use the lab's service-account-key.pem"
+	data, unreadable := readFile(f.Path)
+	if unreadable != nil {
+		return unreadable.findingOf(f, fix)
+	}
+	signer, wrong := parseKey(data)
+	if wrong != nil {
+		return wrong.findingOf(f, fix)
+	}
+	if _, err := serviceaccount.JWTTokenGenerator(serviceaccount.LegacyIssuer, signer); err != nil {
+		return failure(f.String(), "holds a key of a kind that cannot sign tokens: "+oneLine(err.Error()), "use an RSA key, or an ECDSA key on P-256, P-384 or P-521")
+	}
+	if verifiable && !slices.ContainsFunc(public, func(k any) bool { return matches(k, signer) }) {
+		return []Finding{{refused, f.String(), "is not the key of " + in.Files.ServiceAccount + ": tokens that it signs would be refused",
+			"use the two files that were made together"}}
+	}
+	return nil
 }
 
 func readPublicKeys(f plan.File) ([]any, []Finding) {
-	data, err := os.ReadFile(f.Path)
-	if err != nil {
-		return nil, failure(f.String(), "cannot be read: "+reason(err), "correct the path or its mode")
+	data, unreadable := readFile(f.Path)
+	if unreadable != nil {
+		return nil, unreadable.findingOf(f, "correct the path or its mode")
 	}
 	keys, err := keyutil.ParsePublicKeysPEM(data)
-	if err != nil || len(keys) == 0 {
-		return nil, failure(f.String(), "holds neither a certificate nor a public key in PEM form", "use the lab's service-account.pem")
+	if err != nil {
+		wrong := noPEM(data, "certificate or public key of RSA or ECDSA")
+		return nil, wrong.findingOf(f, "use the lab's service-account.pem")
 	}
 	return keys, nil
 }

@@ -14,6 +14,7 @@ import (
 	configv1alpha1 "k8s.io/kube-controller-manager/config/v1alpha1"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app/config"
+	"k8s.io/kubernetes/cmd/kube-controller-manager/names"
 	configv1alpha1conversion "k8s.io/kubernetes/pkg/controller/apis/config/v1alpha1"
 
 	"github.com/khw-controller/khw-controller/pkg/component/elected"
@@ -69,6 +70,11 @@ func (t *term) Lead(ctx context.Context, acting func()) error {
 	if err != nil {
 		return err
 	}
+	signers, err := t.signers(descriptors)
+	if err != nil {
+		return err
+	}
+	defer signers.close()
 	all, err := app.BuildControllers(ctx, t.context, descriptors, mux, health)
 	if err != nil {
 		return fmt.Errorf("building controllers: %w", err)
@@ -83,6 +89,7 @@ func (t *term) Lead(ctx context.Context, acting func()) error {
 	if err := t.handlers.release(); err != nil {
 		return fmt.Errorf("adding the controllers' handlers: %w", err)
 	}
+	defer signers.follow(ctx)()
 	t.context.InformerFactory.Start(ctx.Done())
 	t.context.ObjectOrMetadataInformerFactory.Start(ctx.Done())
 	close(t.context.InformersStarted)
@@ -91,6 +98,15 @@ func (t *term) Lead(ctx context.Context, acting func()) error {
 		return errors.New("some controllers did not stop within --controller-shutdown-timeout")
 	}
 	return nil
+}
+
+// signers gives the controllers of this term the CAs that sign; the page of the
+// configuration has the user's files.
+func (t *term) signers(descriptors map[string]*app.ControllerDescriptor) (signers, error) {
+	if !t.context.IsControllerEnabled(descriptors[names.CertificateSigningRequestSigningController]) {
+		return nil, nil
+	}
+	return newSigners(&t.context.ComponentConfig.CSRSigningController)
 }
 
 // Close stops the informers.
