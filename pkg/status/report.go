@@ -52,6 +52,9 @@ type Report struct {
 	// Warnings are what will be a problem if nobody acts.
 	Warnings []string `json:"warnings"`
 
+	// Late are who did not answer in time, and are shown as they were last seen.
+	Late []Late `json:"late,omitempty"`
+
 	Versions Versions  `json:"versions"`
 	PID      int       `json:"pid"`
 	Started  time.Time `json:"started"`
@@ -86,6 +89,22 @@ type HealthPort struct {
 	Address string `json:"address"`
 	// Answer is what it says to /healthz: ok, or why not in one word.
 	Answer string `json:"answer"`
+}
+
+// Subject is who is asked for a part of the report.
+type Subject string
+
+// The subjects that may be late.
+const (
+	EtcdMembers  Subject = "etcd"
+	HealthChecks Subject = "the health port"
+)
+
+// Late is a Subject that did not answer in time.
+type Late struct {
+	Of Subject `json:"of"`
+	// AsOf is when it answered last; zero for never.
+	AsOf time.Time `json:"asOf,omitzero"`
 }
 
 // Certificate is one certificate that the controller uses.

@@ -46,7 +46,9 @@ func TestTheHealthUserIsKnownByItsTokenAlone(t *testing.T) {
 
 func TestTheHealthUserMayAskForHealthAndNothingElse(t *testing.T) {
 	health, admin := &user.DefaultInfo{Name: HealthUser, Groups: []string{user.SystemPrivilegedGroup}}, &user.DefaultInfo{Name: "admin"}
-	get := func(path string) authorizer.AttributesRecord { return authorizer.AttributesRecord{Verb: "get", Path: path} }
+	get := func(path string) authorizer.AttributesRecord {
+		return authorizer.AttributesRecord{Verb: "get", Path: path}
+	}
 	secrets := authorizer.AttributesRecord{Verb: "get", Path: "/healthz", Resource: "secrets", ResourceRequest: true}
 	for name, test := range map[string]struct {
 		request   authorizer.AttributesRecord
