@@ -21,15 +21,17 @@ const (
 	Starting Health = "starting"
 	Degraded Health = "degraded" // works, but not all of it
 	Stopping Health = "stopping"
-	Down     Health = "down" // no process, or it does not answer
+	NoAnswer Health = "no answer" // a process that says nothing, or a machine that cannot be reached
+	Down     Health = "down"      // no process
 )
 
-// ExitCode is the exit code that says h to scripts: 0 ready, 2 down, 1 otherwise.
+// ExitCode is the exit code that says h to scripts: 0 ready, 2 down or no answer, 1
+// otherwise.
 func (h Health) ExitCode() int {
 	switch h {
 	case Ready:
 		return 0
-	case Down:
+	case Down, NoAnswer:
 		return 2
 	}
 	return 1
