@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 
 	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -100,6 +101,11 @@ func checkKubeconfigServer(in input, f plan.File, host string) []Finding {
 	if u.Hostname() == "127.0.0.1" && port != strconv.Itoa(in.Port) {
 		return failure(f.String(), fmt.Sprintf("connects to %s, but this controller's apiserver listens on port %d", host, in.Port),
 			fmt.Sprintf("use https://127.0.0.1:%d", in.Port))
+	}
+	if own := in.APIServerAddress(); u.Hostname() == "127.0.0.1" && !strings.HasPrefix(own, "127.0.0.1:") {
+		// A load balancer on this machine may listen there.
+		return warning(f.String(), fmt.Sprintf("connects to %s, but this controller's apiserver listens at %s", host, own),
+			fmt.Sprintf("use https://%s, or take --kube-apiserver-arg bind-address back, unless a load balancer listens there", own))
 	}
 	return nil
 }

@@ -50,6 +50,8 @@ type observer struct {
 	// etcd and controllers are what the others know, who may be slow to say so.
 	etcd        question[status.Etcd]
 	controllers question[[]string]
+	// webhooks is where admission webhooks are configured, by their names.
+	webhooks question[map[string][]string]
 
 	mu           sync.Mutex
 	certificates []status.Certificate
@@ -70,6 +72,7 @@ func newObserver(p *plan.Plan, statuses func() []supervisor.Status, client func(
 	}
 	o.etcd.timeout, o.etcd.put = etcdclient.ObserveTimeout, o.askEtcd
 	o.controllers.timeout, o.controllers.put = peersTimeout, o.findControllers
+	o.webhooks.timeout, o.webhooks.put = peersTimeout, o.findWebhooks
 	if o.socket, err = status.Listen(p.Path(paths.StatusSocket)); err != nil {
 		klog.ErrorS(err, "khw-controller status will not work here")
 		o.unserved = fmt.Sprintf("khw-controller status does not work here: %v", err)
@@ -126,10 +129,12 @@ func (o *observer) look(ctx context.Context, patience time.Duration) *status.Rep
 		Lab:        labCount(o.plan),
 	}
 	o.ask(ctx, r, patience)
+	refusals := o.leaseRefusals(ctx, r.Components, patience-time.Since(r.At))
 	o.mu.Lock()
 	o.certificates = r.Certificates
 	o.mu.Unlock()
 	problems, warnings := status.Findings(r)
+	problems = append(refusals, problems...)
 	if o.unserved != "" {
 		warnings = append(warnings, o.unserved)
 	}
