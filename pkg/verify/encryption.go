@@ -36,7 +36,7 @@ const encrypted = "k8s:enc:"
 // checkEncryption is the lab's chapter 13: a secret is written, read in etcd, and
 // removed.
 func checkEncryption(ctx context.Context, t Target) checkResult {
-	a, bad := newAPI(t.Kubeconfig)
+	a, bad := newAPI(t)
 	if bad != nil {
 		return bad.result()
 	}

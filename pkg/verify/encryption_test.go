@@ -87,7 +87,7 @@ func TestEncryption(t *testing.T) {
 
 func testSecretIn(t *testing.T, w *fakeAPI, s storage) *testSecret {
 	t.Helper()
-	a, bad := newAPI(w.files.AdminKubeconfig)
+	a, bad := newAPI(Target{Kubeconfig: w.files.AdminKubeconfig})
 	if bad != nil {
 		t.Fatal(bad)
 	}
@@ -110,7 +110,7 @@ func TestMayBeWritten(t *testing.T) {
 			t.Errorf("%v: %v", err, got)
 		}
 	}
-	a, bad := newAPI(files(t, 1).AdminKubeconfig) // nobody listens on port 1
+	a, bad := newAPI(Target{Kubeconfig: files(t, 1).AdminKubeconfig}) // nobody listens on port 1
 	if bad != nil {
 		t.Fatal(bad)
 	}

@@ -34,6 +34,11 @@ type Target struct {
 	EtcdPrefix string
 	// EncryptionConfig is the apiserver's; "" for none.
 	EncryptionConfig string
+	// PID is the process that runs this control plane, or 0.
+	PID int
+	// NoAnonymous is the setting for which the apiserver refuses who asks for
+	// /version without credentials, as the lab does; "" where it does not refuse.
+	NoAnonymous string
 	// LoadBalancer is the load balancer's address, host:port; "" for none.
 	LoadBalancer string
 }
