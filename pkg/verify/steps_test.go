@@ -155,6 +155,11 @@ func TestHealth(t *testing.T) {
 	wants(t, checkHealth(t.Context(), Target{HealthAddress: nobody(t), PID: 42}), "nobody listens there", runs)
 	running := Target{Kubeconfig: files(t, 1).AdminKubeconfig, PID: 42}
 	wants(t, checkComponents(t.Context(), running), "nobody listens there", runs)
+	member := "http://" + nobody(t)
+	running.Etcd.Endpoints = []string{member}
+	wants(t, checkEtcd(t.Context(), running), "nobody listens there", "systemctl start etcd")
+	running.EmbeddedEtcd = member
+	wants(t, checkEtcd(t.Context(), running), "nobody listens there", runs)
 	over, end := context.WithCancel(t.Context())
 	end()
 	wants(t, checkHealth(over, Target{HealthAddress: "127.0.0.1:80"}), "http://127.0.0.1/healthz does not work", "")

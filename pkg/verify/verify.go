@@ -30,6 +30,9 @@ type Target struct {
 	KubeletClientCertificate string
 	// Etcd is how the apiserver reaches etcd.
 	Etcd etcdclient.Config
+	// EmbeddedEtcd is that endpoint of Etcd which is a member in the control plane's
+	// own process; "" for none.
+	EmbeddedEtcd string
 	// EtcdPrefix is where the apiserver keeps its objects in etcd: /registry.
 	EtcdPrefix string
 	// EncryptionConfig is the apiserver's; "" for none.

@@ -29,6 +29,9 @@ func target(p *plan.Plan, kubeconfig, address string) (verify.Target, error) {
 		EncryptionConfig:         p.EncryptionConfig.Path,
 		HealthAddress:            p.HealthAddress(),
 	}
+	if p.Etcd != nil && len(t.Etcd.Endpoints) > 0 {
+		t.EmbeddedEtcd = t.Etcd.Endpoints[0]
+	}
 	var err error
 	if t.NoAnonymous, err = noAnonymous(p.APIServer.ServerRunOptions); err != nil {
 		return t, err
