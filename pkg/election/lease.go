@@ -90,7 +90,8 @@ func (h *LeaseHealth) heldByAnother() bool {
 
 func (h *LeaseHealth) describe() string {
 	if h.heldByAnother() {
-		if time.Since(h.record.RenewTime.Time) > h.lasts && time.Since(h.changed) > h.lasts/2 {
+		// Two looks, because the holder's clock may be another.
+		if time.Since(h.record.RenewTime.Time) > h.lasts && time.Since(h.changed) > h.lasts/5 {
 			return h.record.HolderIdentity + " has not renewed its lease since " + utc(h.record.RenewTime.Time)
 		}
 		return h.record.HolderIdentity + " leads"
