@@ -37,11 +37,14 @@ func (r *runner) standBy(ctx context.Context, fence *Fence, report supervisor.Re
 			select {
 			case leading := <-c.won:
 				return &leadership{leading: leading, resign: c.resign}, nil
-			case id := <-c.leader:
-				report(supervisor.Standby, id+" leads")
+			case <-c.leader:
 				if !watching {
 					watching = true
 					go watchRelease(ctx, r.Client, r.ResourceNamespace, r.ResourceName, released)
+				}
+			case <-c.attempted:
+				if state, words := r.Health.standby(); state != "" {
+					report(state, words)
 				}
 			case <-released:
 				// A new elector tries at once; this one would wait its turn.
@@ -63,6 +66,8 @@ type campaign struct {
 	won    chan context.Context // gets the context of the leadership
 	leader chan string          // gets each other leader that is seen
 	resign func()               // as in leadership
+	// attempted holds a value after an attempt to have the lease.
+	attempted chan struct{}
 }
 
 func (r *runner) campaign(fence *Fence) (*campaign, error) {
@@ -72,8 +77,10 @@ func (r *runner) campaign(fence *Fence) (*campaign, error) {
 		won:    make(chan context.Context, 1),
 		leader: make(chan string, 1),
 		resign: func() { cancel(); <-stopped },
+
+		attempted: make(chan struct{}, 1),
 	}
-	elector, err := leaderelection.NewLeaderElector(r.electorConfig(fence, leaderelection.LeaderCallbacks{
+	elector, err := leaderelection.NewLeaderElector(r.electorConfig(fence, c, leaderelection.LeaderCallbacks{
 		OnStartedLeading: func(ctx context.Context) { c.won <- ctx },
 		OnStoppedLeading: func() {},
 		OnNewLeader: func(id string) {
@@ -100,9 +107,17 @@ func (r *runner) campaign(fence *Fence) (*campaign, error) {
 	return c, nil
 }
 
-func (r *runner) electorConfig(fence *Fence, callbacks leaderelection.LeaderCallbacks) leaderelection.LeaderElectionConfig {
+// signalAttempt never blocks: who takes the signal looks at what is known then.
+func (c *campaign) signalAttempt() {
+	select {
+	case c.attempted <- struct{}{}:
+	default:
+	}
+}
+
+func (r *runner) electorConfig(fence *Fence, c *campaign, callbacks leaderelection.LeaderCallbacks) leaderelection.LeaderElectionConfig {
 	return leaderelection.LeaderElectionConfig{
-		Lock: &fencingLock{fence: fence, Interface: &resourcelock.LeaseLock{
+		Lock: &fencingLock{fence: fence, health: r.Health, attempted: c.signalAttempt, Interface: &resourcelock.LeaseLock{
 			LeaseMeta:  metav1.ObjectMeta{Namespace: r.ResourceNamespace, Name: r.ResourceName},
 			Client:     r.Client.CoordinationV1(),
 			LockConfig: resourcelock.ResourceLockConfig{Identity: r.identity, EventRecorder: r.Recorder},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 )
 
@@ -13,7 +14,10 @@ import (
 type fencingLock struct {
 	resourcelock.Interface
 	fence  *Fence
-	holder string // as last read
+	health *LeaseHealth
+	// attempted is called after every attempt, once health knows of it.
+	attempted func()
+	holder    string // as last read
 	// renewed is when another holder renewed or released the lease last, by its
 	// clock, until this one has it; then it is zero.
 	renewed time.Time
@@ -23,6 +27,13 @@ type fencingLock struct {
 // the elector alone would try to win it back until its renew deadline.
 func (l *fencingLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := l.Interface.Get(ctx)
+	switch {
+	case err == nil:
+		l.health.seen(*record)
+	case !apierrors.IsNotFound(err): // which is made then
+		l.health.failed(err)
+	}
+	defer l.attempted()
 	if err == nil {
 		l.holder = record.HolderIdentity
 		if l.holder != l.Identity() {
@@ -38,6 +49,7 @@ func (l *fencingLock) Get(ctx context.Context) (*resourcelock.LeaderElectionReco
 func (l *fencingLock) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
 	asked := time.Now()
 	err := l.Interface.Create(ctx, record)
+	l.wrote(record, err)
 	if err == nil {
 		l.fence.Renewed(asked)
 	}
@@ -57,11 +69,24 @@ func (l *fencingLock) Update(ctx context.Context, record resourcelock.LeaderElec
 	}
 	asked := time.Now()
 	err := l.Interface.Update(ctx, record)
+	l.wrote(record, err)
 	if err == nil {
 		l.fence.Renewed(asked)
 		l.observeHandover()
 	}
 	return err
+}
+
+// wrote tells of an attempt to have the lease. To be outrun by another replica is
+// none that failed.
+func (l *fencingLock) wrote(record resourcelock.LeaderElectionRecord, err error) {
+	switch {
+	case err == nil:
+		l.health.seen(record)
+	case !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err):
+		l.health.failed(err)
+	}
+	l.attempted()
 }
 
 // observeHandover measures how long nobody led, where another one did before.

@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/kubernetes"
 	restclient "k8s.io/client-go/rest"
@@ -49,6 +51,8 @@ type Config struct {
 	Recorder resourcelock.EventRecorder
 	// WatchDog is told of the current elector, for a health check.
 	WatchDog *leaderelection.HealthzAdaptor
+	// Health is told how the lease is doing; nil: nobody wants to know.
+	Health *LeaseHealth
 }
 
 // NewClient returns a client for Config: a renewal that hangs is given up after
@@ -66,6 +70,9 @@ func NewRunner(config Config, candidate Candidate) (supervisor.Runner, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("naming this replica for its leases: %w", err)
+	}
+	if config.Health == nil {
+		config.Health = new(LeaseHealth)
 	}
 	return &runner{
 		Config:      config,
@@ -90,6 +97,7 @@ const forever = time.Duration(1 << 62)
 var errLeaseLost = errors.New("the leader lease was lost")
 
 func (r *runner) Run(ctx context.Context, report supervisor.Report) error {
+	r.Health.begin(r.identity, r.LeaseDuration.Duration)
 	for ctx.Err() == nil {
 		if err := r.term(ctx, report); err != nil {
 			return err
@@ -104,7 +112,9 @@ func (r *runner) term(ctx context.Context, report supervisor.Report) error {
 	defer fence.Close()
 	termCtx, endTerm := context.WithCancel(ctx)
 	defer endTerm()
+	prepared := r.tellOfPreparing(termCtx, report)
 	term, err := r.candidate.Prepare(termCtx, fence)
+	prepared()
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -149,6 +159,36 @@ func (r *runner) term(ctx context.Context, report supervisor.Report) error {
 		err = errors.New("it stopped leading by itself")
 	}
 	return err
+}
+
+// preparing is what a replica says that fills its caches.
+const preparing = "fills its caches"
+
+// tellOfPreparing tells every retry period why the preparation may last, until the
+// function that it returns is called: informers log their trouble and try for ever.
+func (r *runner) tellOfPreparing(ctx context.Context, report supervisor.Report) (prepared func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(r.RetryPeriod.Duration):
+			}
+			_, err := r.Client.CoordinationV1().Leases(r.ResourceNamespace).Get(ctx, r.ResourceName, metav1.GetOptions{})
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err == nil || apierrors.IsNotFound(err):
+				report(supervisor.Starting, preparing)
+			default:
+				report(supervisor.Starting, preparing+", and the apiserver cannot be asked: "+oneLine(err))
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
 }
 
 // validity is how long after a renewal was asked for the lease still counts as

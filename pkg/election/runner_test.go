@@ -128,6 +128,52 @@ func lease(t *testing.T, client kubernetes.Interface) *coordinationv1.Lease {
 	return l
 }
 
+// stuck prepares until its term ends.
+type stuck struct{ *actor }
+
+func (s stuck) Prepare(ctx context.Context, _ *Fence) (Term, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestAPreparationThatLastsTellsWhy(t *testing.T) {
+	client := fake.NewClientset()
+	var refused atomic.Bool
+	client.PrependReactor("get", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+		if refused.Load() {
+			return true, nil, errors.New("dial tcp 127.0.0.1:6443: connection refused")
+		}
+		return false, nil, nil
+	})
+	r, err := NewRunner(Config{LeaderElectionConfiguration: settings(), Client: client}, stuck{newActor()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan string)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- r.Run(ctx, func(_ supervisor.State, words string) {
+			select {
+			case told <- words:
+			case <-ctx.Done():
+			}
+		})
+	}()
+	if got := <-told; got != "fills its caches" {
+		t.Errorf("told %q", got)
+	}
+	refused.Store(true)
+	<-told // which may be from before
+	if got := <-told; got != "fills its caches, and the apiserver cannot be asked: dial tcp 127.0.0.1:6443: connection refused" {
+		t.Errorf("told %q", got)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOrderlyStopReleasesTheLeaseAndTheStandbyLeads(t *testing.T) {
 	client := fake.NewClientset()
 	first, second := newActor(), newActor()

@@ -23,7 +23,7 @@ func Validate(settings componentbaseconfig.LeaderElectionConfiguration) error {
 		return err
 	}
 	r := &runner{Config: Config{LeaderElectionConfiguration: settings, Client: client}, identity: "validation"}
-	_, err = leaderelection.NewLeaderElector(r.electorConfig(NewFence(0), leaderelection.LeaderCallbacks{
+	_, err = leaderelection.NewLeaderElector(r.electorConfig(NewFence(0), new(campaign), leaderelection.LeaderCallbacks{
 		OnStartedLeading: func(context.Context) {},
 		OnStoppedLeading: func() {},
 	}))

@@ -4,6 +4,7 @@ package etcdclient
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,14 +14,25 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+
+	"github.com/khw-controller/khw-controller/pkg/connerr"
 )
 
-// askTimeout is what one member may take to answer one question of an Observer.
-const askTimeout = time.Second
+// askTimeout is what a member may take to answer one question of an Observer. One
+// that takes longer is of no use to the apiserver either.
+const askTimeout = 3 * time.Second
 
-// Observer watches the members of a cluster.
+// ObserveTimeout is within which Observe returns.
+const ObserveTimeout = 3*askTimeout + 2*dialTimeout
+
+// dialTimeout is what finding out may take why a member does not answer.
+const dialTimeout = time.Second
+
+// Observer watches the members of a cluster. It has to be closed.
 type Observer struct {
 	config Config
+	conns  conns
 
 	mu      sync.Mutex
 	history map[string][]sample // by endpoint, oldest first
@@ -28,31 +40,32 @@ type Observer struct {
 
 // NewObserver returns the Observer of the cluster behind c.
 func NewObserver(c Config) *Observer {
-	return &Observer{config: c, history: map[string][]sample{}}
+	return &Observer{config: c, conns: conns{config: c, open: map[string]*clientv3.Client{}}, history: map[string][]sample{}}
 }
 
-// Observe asks every member how it is, all at once, in less than 3 s. A member
-// that does not answer says so in its Error; an error means that not even the
-// list of members could be had.
+// Close closes the Observer's connections.
+func (o *Observer) Close() { o.conns.close() }
+
+// Observe asks every member how it is, all at once, within ObserveTimeout. A
+// member that does not answer says why in its Error; an error means that not even
+// the list of members could be had.
 func (o *Observer) Observe(ctx context.Context) ([]Member, error) {
-	client, err := o.config.Client(ctx)
+	from, listed, err := o.list(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reaching etcd with the apiserver's certificate: %w", err)
-	}
-	defer client.Close()
-	listed, alarms, err := list(ctx, client)
-	if err != nil {
-		return nil, fmt.Errorf("no member answers at %s: %w", strings.Join(o.config.Endpoints, ", "), err)
+		return nil, err
 	}
 	members := make([]Member, len(listed))
 	indexes := make([]uint64, len(listed))
+	var alarms map[uint64][]string
 	var wg sync.WaitGroup
+	wg.Go(func() { alarms = o.alarms(ctx, from) })
 	for i, m := range listed {
-		wg.Go(func() { members[i], indexes[i] = o.ask(ctx, client, m, alarms[m.ID]) })
+		wg.Go(func() { members[i], indexes[i] = o.ask(ctx, m) })
 	}
 	wg.Wait()
 	committed := slices.Max(append(indexes, 0))
 	for i := range members {
+		members[i].Alarms = alarms[listed[i].ID]
 		if applied := members[i].Behind; applied > 0 {
 			members[i].Behind = committed - min(committed, applied)
 		}
@@ -60,30 +73,89 @@ func (o *Observer) Observe(ctx context.Context) ([]Member, error) {
 	return members, nil
 }
 
-// list returns the members as any of them knows them, quorum or not, and their
-// alarms.
-func list(ctx context.Context, client *clientv3.Client) ([]*pb.Member, map[uint64][]string, error) {
+// list asks all endpoints at once and returns the members as the first that
+// answers knows them, quorum or not, and which one that is.
+func (o *Observer) list(ctx context.Context) (endpoint string, members []*pb.Member, err error) {
+	type answer struct {
+		endpoint string
+		members  []*pb.Member
+		err      error
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout+dialTimeout)
+	defer cancel()
+	answers := make(chan answer, len(o.config.Endpoints))
+	for _, endpoint := range o.config.Endpoints {
+		go func() {
+			a := answer{endpoint: endpoint}
+			a.err = o.call(ctx, endpoint, func(ctx context.Context, conn *grpc.ClientConn) error {
+				listed, err := pb.NewClusterClient(conn).MemberList(ctx, &pb.MemberListRequest{})
+				a.members = listed.GetMembers()
+				return err
+			})
+			answers <- a
+		}()
+	}
+	var wrong []string
+	for range o.config.Endpoints {
+		a := <-answers
+		if a.err == nil {
+			slices.SortFunc(a.members, func(a, b *pb.Member) int { return strings.Compare(a.Name, b.Name) })
+			return a.endpoint, a.members, nil
+		}
+		wrong = append(wrong, a.err.Error())
+	}
+	slices.Sort(wrong)
+	return "", nil, fmt.Errorf("no member answers: %s", strings.Join(slices.Compact(wrong), "; "))
+}
+
+// call puts a question to an endpoint, within askTimeout, and returns why there is
+// no answer: in words that begin with the endpoint.
+func (o *Observer) call(ctx context.Context, endpoint string, question func(context.Context, *grpc.ClientConn) error) error {
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	err := o.conns.call(asking, endpoint, func(conn *grpc.ClientConn) error { return question(asking, conn) })
+	if err == nil {
+		return nil
+	}
+	if file := (*Problem)(nil); errors.As(err, &file) {
+		return file
+	}
+	dialing, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if dialErr := o.config.Dial(dialing, endpoint); dialErr != nil {
+		_, words := connerr.Explain(dialErr)
+		return fmt.Errorf("%s %s", endpoint, words)
+	}
+	if reason, words := connerr.Explain(err); reason != connerr.NoAnswer {
+		return fmt.Errorf("%s %s", endpoint, words)
+	}
+	return fmt.Errorf("%s takes connections and does not answer within %s: it is slow, or hangs", endpoint, askTimeout)
+}
+
+// alarms returns the alarms by member. They are read through the quorum; without
+// one that is what is told, by every member.
+func (o *Observer) alarms(ctx context.Context, endpoint string) map[uint64][]string {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	listed, err := client.MemberList(ctx, clientv3.WithSerializable())
-	if err != nil {
-		return nil, nil, err
-	}
-	slices.SortFunc(listed.Members, func(a, b *pb.Member) int { return strings.Compare(a.Name, b.Name) })
 	alarms := map[uint64][]string{}
-	// Alarms are read through the quorum; without one that is what is told.
-	if raised, err := client.AlarmList(ctx); err == nil {
-		for _, a := range raised.Alarms {
-			alarms[a.MemberID] = append(alarms[a.MemberID], a.Alarm.String())
-		}
+	client, _, err := o.conns.get(endpoint)
+	if err != nil {
+		return alarms
 	}
-	return listed.Members, alarms, nil
+	raised, err := pb.NewMaintenanceClient(client.ActiveConnection()).Alarm(ctx, &pb.AlarmRequest{Action: pb.AlarmRequest_GET})
+	if err != nil {
+		return alarms
+	}
+	for _, a := range raised.Alarms {
+		alarms[a.MemberID] = append(alarms[a.MemberID], a.Alarm.String())
+	}
+	return alarms
 }
 
 // ask returns how one member is, with its applied index in Behind, and the index
 // that it knows to be committed.
-func (o *Observer) ask(ctx context.Context, client *clientv3.Client, m *pb.Member, alarms []string) (Member, uint64) {
-	out := Member{Name: m.Name, Learner: m.IsLearner, Alarms: alarms}
+func (o *Observer) ask(ctx context.Context, m *pb.Member) (Member, uint64) {
+	out := Member{Name: m.Name, Learner: m.IsLearner}
 	if out.Name == "" {
 		out.Name = fmt.Sprintf("%x", m.ID)
 	}
@@ -92,11 +164,13 @@ func (o *Observer) ask(ctx context.Context, client *clientv3.Client, m *pb.Membe
 		return out, 0
 	}
 	out.Endpoint = m.ClientURLs[0]
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	s, err := client.Status(ctx, out.Endpoint)
+	var s *pb.StatusResponse
+	err := o.call(ctx, out.Endpoint, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
+		s, err = pb.NewMaintenanceClient(conn).Status(ctx, &pb.StatusRequest{})
+		return err
+	})
 	if err != nil {
-		out.Error = "does not answer at " + out.Endpoint
+		out.Error = err.Error()
 		return out, 0
 	}
 	out.Version, out.Leader = s.Version, s.Leader == m.ID
@@ -116,6 +190,8 @@ func (o *Observer) fsync(ctx context.Context, endpoint string) (p99, window floa
 	if err != nil {
 		return 0, 0
 	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	transport := &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}
 	now, err := scrape(ctx, &http.Client{Transport: transport}, endpoint+"/metrics")
 	if err != nil {

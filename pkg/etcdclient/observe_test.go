@@ -4,6 +4,7 @@ package etcdclient
 
 import (
 	"context"
+	"net"
 	"reflect"
 	"strings"
 	"testing"
@@ -44,15 +45,21 @@ func (m maintenance) Status(context.Context, *pb.StatusRequest) (*pb.StatusRespo
 // join adds a member to the cluster and returns its URL.
 func (c *cluster) join(t *testing.T, name string, status *pb.StatusResponse) string {
 	t.Helper()
-	l := listen(t)
+	url, _ := c.start(t, listen(t), name, status)
+	return url
+}
+
+// start adds a member that listens on l.
+func (c *cluster) start(t *testing.T, l net.Listener, name string, status *pb.StatusResponse) (url string, stop func()) {
+	t.Helper()
 	s := grpc.NewServer()
 	pb.RegisterClusterServer(s, c)
 	pb.RegisterMaintenanceServer(s, maintenance{cluster: c, status: status})
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(s.Stop)
-	url := "http://" + l.Addr().String()
+	url = "http://" + l.Addr().String()
 	c.members = append(c.members, &pb.Member{ID: status.Header.MemberId, Name: name, ClientURLs: []string{url}})
-	return url
+	return url, s.Stop
 }
 
 func TestObserve(t *testing.T) {
@@ -65,7 +72,9 @@ func TestObserve(t *testing.T) {
 	down := "http://" + closed.Addr().String()
 	c.members = append(c.members, &pb.Member{ID: 4, Name: "d", ClientURLs: []string{down}}, &pb.Member{ID: 0xe, IsLearner: true})
 	c.alarms = []*pb.AlarmMember{{MemberID: 2, Alarm: pb.AlarmType_NOSPACE}}
-	got, err := NewObserver(Config{Endpoints: []string{a, b}}).Observe(t.Context())
+	o := NewObserver(Config{Endpoints: []string{a, b}})
+	defer o.Close()
+	got, err := o.Observe(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +83,7 @@ func TestObserve(t *testing.T) {
 		{Name: "a", Endpoint: a, Version: "3.7.3", Leader: true, DBSize: 3, DBInUse: 2, Quota: 9, Behind: 1},
 		{Name: "b", Endpoint: b, Version: "3.7.3", Behind: 10, Alarms: []string{"NOSPACE"}},
 		{Name: "c", Endpoint: lost, Version: "3.7.3", Error: "knows no leader; more than half of the members have to be up"},
-		{Name: "d", Endpoint: down, Error: "does not answer at " + down},
+		{Name: "d", Endpoint: down, Error: down + " refuses the connection: nobody listens there"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
@@ -85,10 +94,57 @@ func TestObserveSaysThatNobodyAnswers(t *testing.T) {
 	closed := listen(t)
 	closed.Close()
 	url := "http://" + closed.Addr().String()
-	if _, err := NewObserver(Config{Endpoints: []string{url}}).Observe(t.Context()); err == nil || !strings.Contains(err.Error(), "no member answers at "+url) {
+	if _, err := NewObserver(Config{Endpoints: []string{url}}).Observe(t.Context()); err == nil || !strings.Contains(err.Error(), "no member answers: "+url+" refuses the connection") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := NewObserver(Config{Endpoints: []string{url}, CAFile: "/nowhere/ca.pem"}).Observe(t.Context()); err == nil || !strings.Contains(err.Error(), "/nowhere/ca.pem cannot be read") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestAMemberThatIsBackIsSeenAtOnce takes a member away and brings it back at the
+// same address, between two questions and for one of them.
+func TestAMemberThatIsBackIsSeenAtOnce(t *testing.T) {
+	c := &cluster{}
+	url, stop := c.start(t, listen(t), "a", &pb.StatusResponse{Header: &pb.ResponseHeader{MemberId: 1}, Leader: 1})
+	o := NewObserver(Config{Endpoints: []string{url}})
+	defer o.Close()
+	asks := func(when, want string) {
+		t.Helper()
+		got, err := o.Observe(t.Context())
+		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) || err == nil && got[0].Error != "" {
+			t.Errorf("%s: %+v, %v", when, got, err)
+		}
+	}
+	asks("at first", "")
+	again := func() {
+		t.Helper()
+		l, err := net.Listen("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.members = nil
+		_, stop = c.start(t, l, "a", &pb.StatusResponse{Header: &pb.ResponseHeader{MemberId: 1}, Leader: 1})
+	}
+	stop()
+	again()
+	asks("over a connection that is closed", "")
+	stop()
+	asks("while it is away", "refuses the connection")
+	again()
+	asks("once it is back", "")
+}
+
+func TestAMemberThatTakesConnectionsAndSaysNothingIsNotCalledDead(t *testing.T) {
+	o := NewObserver(Config{})
+	defer o.Close()
+	l := listen(t)
+	url := "http://" + l.Addr().String()
+	err := o.call(t.Context(), url, func(ctx context.Context, _ *grpc.ClientConn) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	if err == nil || !strings.Contains(err.Error(), url+" takes connections and does not answer within 3s") {
 		t.Errorf("got %v", err)
 	}
 }

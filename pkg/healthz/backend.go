@@ -21,11 +21,14 @@ import (
 type apiServer struct {
 	client *http.Client
 	base   string
+	token  string
 }
 
 // NewBackend returns the Backend for the apiserver at address (host:port), whose
-// certificate has to be signed by a CA in caFile.
-func NewBackend(address, caFile string) (Backend, error) {
+// certificate has to be signed by a CA in caFile. It asks as the user of the bearer
+// token: one who may ask for health and nothing else, because nobody else may
+// have to. The token is sent only to who has shown such a certificate.
+func NewBackend(address, caFile, token string) (Backend, error) {
 	pem, err := os.ReadFile(caFile)
 	if err != nil {
 		return nil, err
@@ -43,7 +46,8 @@ func NewBackend(address, caFile string) (Backend, error) {
 		DisableCompression:     true,
 	}
 	return &apiServer{
-		base: "https://" + address,
+		base:  "https://" + address,
+		token: token,
 		client: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -65,6 +69,7 @@ func (a *apiServer) Ask(ctx context.Context, path string) (Verdict, error) {
 	if err != nil {
 		return Unreachable, err
 	}
+	req.Header.Set("Authorization", "Bearer "+a.token)
 	resp, err := a.client.Do(req)
 	if err != nil {
 		return verdictOf(err), err
@@ -76,6 +81,8 @@ func (a *apiServer) Ask(ctx context.Context, path string) (Verdict, error) {
 		return verdictOf(err), err
 	case resp.StatusCode == http.StatusOK:
 		return OK, nil
+	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
+		return Refused, fmt.Errorf("%s answers %s", path, resp.Status)
 	case strings.Contains(string(body), etcdCheck):
 		return Etcd, nil
 	}

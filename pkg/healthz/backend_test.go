@@ -29,10 +29,16 @@ func caOf(t *testing.T, s *httptest.Server) string {
 	return path
 }
 
+// token is as whom the tests ask.
+const token = "health"
+
 func TestBackend(t *testing.T) {
 	hang := make(chan struct{})
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Audit-Id", "secret")
+		if got := r.Header.Get("Authorization"); got != "Bearer "+token {
+			t.Errorf("%s is asked as %q", r.URL.Path, got)
+		}
 		switch r.URL.Path {
 		case "/healthz":
 			fmt.Fprint(w, "ok")
@@ -40,6 +46,10 @@ func TestBackend(t *testing.T) {
 			http.Error(w, "[+]ping ok\n[-]etcd failed: reason withheld\nlivez check failed", http.StatusInternalServerError)
 		case "/readyz":
 			http.Error(w, "[+]etcd ok\n[-]informer-sync failed: reason withheld\nreadyz check failed", http.StatusInternalServerError)
+		case "/unknown":
+			http.Error(w, "[-]etcd failed", http.StatusUnauthorized)
+		case "/forbidden":
+			http.Error(w, "no", http.StatusForbidden)
 		case "/redirect":
 			http.Redirect(w, r, "/healthz", http.StatusFound)
 		default:
@@ -49,12 +59,13 @@ func TestBackend(t *testing.T) {
 	defer server.Close()
 	defer close(hang)
 	address := server.Listener.Addr().String()
-	b, err := NewBackend(address, caOf(t, server))
+	b, err := NewBackend(address, caOf(t, server), token)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]Verdict{
 		"/healthz": OK, "/livez": Etcd, "/readyz": Unhealthy, "/redirect": Unhealthy, "/hang": Hung,
+		"/unknown": Refused, "/forbidden": Refused,
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		if path != "/hang" {
@@ -77,7 +88,7 @@ func TestNobodyThereOrSomebodyElse(t *testing.T) {
 	for name, address := range map[string]string{
 		"nobody": gone.Listener.Addr().String(), "a server without TLS": plain.Listener.Addr().String(),
 	} {
-		b, err := NewBackend(address, ca)
+		b, err := NewBackend(address, ca, token)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,13 +99,15 @@ func TestNobodyThereOrSomebodyElse(t *testing.T) {
 }
 
 func TestTheWrongCA(t *testing.T) {
-	server := httptest.NewTLSServer(http.NotFoundHandler())
+	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("it is told %q", r.Header.Get("Authorization"))
+	}))
 	defer server.Close()
 	f := pki.FilesIn(t.TempDir())
 	if err := pki.Generate(f, pki.Spec{AdvertiseAddress: net.IPv4(192, 0, 2, 10), ServiceIP: net.IPv4(10, 32, 0, 1), ServerPort: 6443}); err != nil {
 		t.Fatal(err)
 	}
-	b, err := NewBackend(server.Listener.Addr().String(), f.CA)
+	b, err := NewBackend(server.Listener.Addr().String(), f.CA, token)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,13 +118,13 @@ func TestTheWrongCA(t *testing.T) {
 
 func TestACAFileThatIsNone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ca.pem")
-	if _, err := NewBackend("127.0.0.1:1", path); err == nil {
+	if _, err := NewBackend("127.0.0.1:1", path, token); err == nil {
 		t.Error("a missing file is accepted")
 	}
 	if err := os.WriteFile(path, []byte("hello"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewBackend("127.0.0.1:1", path); err == nil || !strings.Contains(err.Error(), path) {
+	if _, err := NewBackend("127.0.0.1:1", path, token); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v, want an error that names %s", err, path)
 	}
 }

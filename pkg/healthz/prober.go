@@ -21,6 +21,7 @@ const (
 	Slow        Verdict = "slow"        // an answer, but after slowAfter
 	Etcd        Verdict = "etcd"        // its check of etcd fails
 	Unhealthy   Verdict = "unhealthy"   // another of its checks fails
+	Refused     Verdict = "refused"     // it does not know who asks: it is not this controller's
 	Certificate Verdict = "certificate" // its certificate is not to be trusted
 	Unreachable Verdict = "unreachable" // nobody listens there
 	Starting    Verdict = "starting"    // the controller is not ready yet

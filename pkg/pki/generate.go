@@ -3,12 +3,15 @@
 package pki
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"net"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +26,9 @@ type Spec struct {
 	// ServiceIP is the first address of the service range, at which pods reach
 	// the apiserver: 10.32.0.1 in the lab.
 	ServiceIP net.IP
-	// ServerPort is the apiserver's port, for the kubeconfigs.
+	// ServerHost and ServerPort are where the apiserver is reached from its own
+	// machine, for the kubeconfigs; without a host it is 127.0.0.1, as in the lab.
+	ServerHost string
 	ServerPort int
 }
 
@@ -53,15 +58,20 @@ func Generate(f Files, spec Spec) error {
 	if host, err := os.Hostname(); err == nil {
 		names = append(names[:len(names):len(names)], host)
 	}
+	addresses := []net.IP{spec.ServiceIP, spec.AdvertiseAddress, net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	host := cmp.Or(spec.ServerHost, "127.0.0.1")
+	if ip := net.ParseIP(host); ip != nil && !slices.ContainsFunc(addresses, ip.Equal) {
+		addresses = append(addresses, ip)
+	}
 	out.leaf(ca, f.Cert, f.Key, now, x509.Certificate{
 		Subject:     subject(serverCN, "Kubernetes", leafUnit),
 		DNSNames:    names,
-		IPAddresses: []net.IP{spec.ServiceIP, spec.AdvertiseAddress, net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		IPAddresses: addresses,
 	})
 	out.leaf(ca, f.ServiceAccount, f.ServiceAccountKey, now, x509.Certificate{
 		Subject: subject("service-accounts", "Kubernetes", leafUnit),
 	})
-	server := fmt.Sprintf("https://127.0.0.1:%d", spec.ServerPort)
+	server := "https://" + net.JoinHostPort(host, strconv.Itoa(spec.ServerPort))
 	out.kubeconfig(ca, f.ControllerManagerKubeconfig, now, server, "system:kube-controller-manager", "system:kube-controller-manager")
 	out.kubeconfig(ca, f.SchedulerKubeconfig, now, server, "system:kube-scheduler", "system:kube-scheduler")
 	out.kubeconfig(ca, f.AdminKubeconfig, now, server, "admin", "system:masters")

@@ -51,7 +51,14 @@ func (p *Plan) GenerateMissing() error {
 // pkiSpec says whom the certificates are for.
 func (p *Plan) pkiSpec() (pki.Spec, error) {
 	serviceIP, err := firstServiceIP(p.ServiceRanges[0].Value)
-	return pki.Spec{AdvertiseAddress: p.AdvertiseAddress, ServiceIP: serviceIP, ServerPort: p.Port}, err
+	if err != nil {
+		return pki.Spec{}, err
+	}
+	host, _, err := net.SplitHostPort(p.APIServerAddress())
+	if err != nil {
+		return pki.Spec{}, fmt.Errorf("--kube-apiserver-arg bind-address: %w", err)
+	}
+	return pki.Spec{AdvertiseAddress: p.AdvertiseAddress, ServiceIP: serviceIP, ServerHost: host, ServerPort: p.Port}, nil
 }
 
 // firstServiceIP is the address at which pods reach the apiserver.

@@ -5,10 +5,14 @@ package plan
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/cert"
 
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/lab"
@@ -56,6 +60,37 @@ func TestPlanAppliesEverySettingOfTheLab(t *testing.T) {
 	}
 	if p.Etcd == nil || p.Etcd.Dir != filepath.Join(p.Config.Root, "var/lib/etcd") {
 		t.Errorf("the embedded etcd is %+v", p.Etcd)
+	}
+}
+
+func TestKubeconfigsLeadToWhereTheAPIServerListens(t *testing.T) {
+	for bind, want := range map[string]string{
+		"0.0.0.0": "https://127.0.0.1:6443", "::": "https://127.0.0.1:6443", "127.0.0.1": "https://127.0.0.1:6443",
+		"192.0.2.10": "https://192.0.2.10:6443", "192.0.2.99": "https://192.0.2.99:6443", "::1": "https://[::1]:6443",
+	} {
+		p, err := planFor(t, config.Config{Args: map[lab.Component][]lab.Override{
+			lab.APIServer: {{Arg: lab.ParseArg("bind-address=" + bind), Source: config.FromFlag}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.GenerateMissing(); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{p.Files.ControllerManagerKubeconfig, p.Files.SchedulerKubeconfig, p.Files.AdminKubeconfig} {
+			got, err := clientcmd.BuildConfigFromFlags("", path)
+			if err != nil || got.Host != want {
+				t.Errorf("bind-address=%s: %s leads to %+v, %v, want %s", bind, path, got, err, want)
+			}
+		}
+		certs, err := cert.CertsFromFile(p.Files.Cert)
+		if err != nil {
+			t.Fatal(err)
+		}
+		host, _, err := net.SplitHostPort(p.APIServerAddress())
+		if err != nil || certs[0].VerifyHostname(host) != nil {
+			t.Errorf("bind-address=%s: the certificate does not name %s, %v", bind, host, err)
+		}
 	}
 }
 

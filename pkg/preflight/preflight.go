@@ -74,8 +74,9 @@ func (in input) check(ctx context.Context) []Finding {
 		return append(all, checkElsewhere(in)...)
 	}
 	if held := checkLock(in); len(held) > 0 {
-		// Its ports are taken and its directories in use: one finding says it all.
-		return held
+		// Its ports are taken and its directories in use: one finding says it all,
+		// but for what keeps it from working.
+		return append(held, checkWebhooks(ctx, in)...)
 	}
 	all = append(all, checkFiles(in)...)
 	if !slices.ContainsFunc(all, Finding.IsError) {

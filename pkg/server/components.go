@@ -59,7 +59,7 @@ func components(p *plan.Plan, a *apiserver.Server, b *bootstrap.Bootstrap, fatal
 			others = append(others, c.Name)
 		}
 		all = append(all, supervisor.Component{
-			Name: healthProxyName, Accessory: true, Outlives: others, Runner: restarted(newHealthProxy(p, notReady)),
+			Name: healthProxyName, Accessory: true, Outlives: others, Runner: restarted(newHealthProxy(p, a.HealthToken(), notReady)),
 		})
 	}
 	return all

@@ -16,14 +16,16 @@ type healthProxy struct {
 	listen   func() (net.Listener, error)
 	backend  string // the apiserver's, host:port
 	caFile   string
+	token    string // as whom the apiserver is asked
 	notReady func() healthz.Verdict
 }
 
-func newHealthProxy(p *plan.Plan, notReady func() healthz.Verdict) *healthProxy {
+func newHealthProxy(p *plan.Plan, token string, notReady func() healthz.Verdict) *healthProxy {
 	return &healthProxy{
 		listen:   func() (net.Listener, error) { return listenForHealthChecks(p) },
 		backend:  p.APIServerAddress(),
 		caFile:   p.ClientCA.Path,
+		token:    token,
 		notReady: notReady,
 	}
 }
@@ -35,7 +37,7 @@ func (h *healthProxy) Run(ctx context.Context, report supervisor.Report) error {
 	if err != nil {
 		return err
 	}
-	backend, err := healthz.NewBackend(h.backend, h.caFile)
+	backend, err := healthz.NewBackend(h.backend, h.caFile, h.token)
 	if err != nil {
 		l.Close()
 		return err

@@ -59,7 +59,7 @@ func serveTwice(root string) {
 				panic(err)
 			}
 		}()
-		if err := newHealthProxy(p, new(readiness).notReady).Run(ctx, func(supervisor.State, string) {}); err != nil {
+		if err := newHealthProxy(p, "", new(readiness).notReady).Run(ctx, func(supervisor.State, string) {}); err != nil {
 			panic(err)
 		}
 		fmt.Println("ended")

@@ -25,7 +25,8 @@ type lifecycle struct {
 
 	mu       sync.Mutex
 	statuses []supervisor.Status
-	problems []string // beyond the components' own
+	port     string   // what is wrong with the health port's answers
+	problems []string // beyond the components' own and the port's
 	warnings []string
 	ready    bool
 	stopping bool
@@ -49,13 +50,41 @@ func (l *lifecycle) status() (status.Health, string) {
 
 // summarize is status for who has l.mu.
 func (l *lifecycle) summarize() (status.Health, string) {
-	health, line := status.Summarize(l.statuses, l.problems, l.warnings)
+	health, line := status.Summarize(l.statuses, slices.Concat(l.portProblems(), l.problems), l.warnings)
 	if l.stopping {
 		// Whether any component has noticed yet or not.
 		_, components, _ := strings.Cut(line, ": ")
 		return status.Stopping, string(status.Stopping) + ": " + components
 	}
 	return health, line
+}
+
+// portProblems is what is wrong with the health port, as a list; l.mu is held.
+func (l *lifecycle) portProblems() []string {
+	if l.port == "" {
+		return nil
+	}
+	return []string{l.port}
+}
+
+// healthPortProblems lists what is wrong with the health port's answers.
+func (l *lifecycle) healthPortProblems() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.portProblems()
+}
+
+// onHealthPort takes what is wrong with the health port's answers, or "".
+func (l *lifecycle) onHealthPort(problem string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.port == problem {
+		return
+	}
+	l.port = problem
+	if !l.stopping {
+		l.tell(l.notify.Status)
+	}
 }
 
 // onFindings takes what was found beyond the components' statuses.

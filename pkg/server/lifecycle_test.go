@@ -125,6 +125,16 @@ func TestTheServiceManagerIsToldOfAWholeLife(t *testing.T) {
 	l.onFindings(nil, nil)
 	m.wants("", "ready: kube-apiserver running, kube-scheduler standby, bootstrap waiting")
 
+	l.onHealthPort("health checks are answered with etcd")
+	m.wants("", "degraded: kube-apiserver running, kube-scheduler standby, bootstrap waiting; health checks are answered with etcd")
+	l.onFindings([]string{"etcd: no member answers"}, nil)
+	m.wants("", "degraded: kube-apiserver running, kube-scheduler standby, bootstrap waiting; health checks are answered with etcd; etcd: no member answers")
+	l.onFindings(nil, nil)
+	m.wants("", "degraded: kube-apiserver running, kube-scheduler standby, bootstrap waiting; health checks are answered with etcd")
+	l.onHealthPort("health checks are answered with etcd") // nothing new, nothing told
+	l.onHealthPort("")
+	m.wants("", "ready: kube-apiserver running, kube-scheduler standby, bootstrap waiting")
+
 	l.reloading(func() {
 		m.wants("RELOADING=1", "")
 		l.event("kube-scheduler", supervisor.Leading)

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -30,6 +29,10 @@ import (
 // enough for a status line, and next to nothing in CPU time.
 const observeEvery = time.Minute
 
+// patience is how long a report waits for those who are slow. With it, `status`
+// answers within 1 s.
+const patience = 600 * time.Millisecond
+
 // observer gathers what the controller tells about itself: one report, shown at
 // the socket, to other controllers, in the status line and in the metrics.
 type observer struct {
@@ -37,14 +40,20 @@ type observer struct {
 	statuses  func() []supervisor.Status
 	client    func() (*restclient.Config, error) // of the local apiserver
 	lifecycle *lifecycle
-	etcd      *etcdclient.Observer
+	members   *etcdclient.Observer
+	port      *portWatch // nil where there is no health port
 	node      string
 	started   time.Time
 	socket    net.Listener // nil where there is none
 	unserved  string       // why there is none, or empty
 
+	// etcd and controllers are what the others know, who may be slow to say so.
+	etcd        question[status.Etcd]
+	controllers question[[]string]
+	// webhooks is where admission webhooks are configured, by their names.
+	webhooks question[map[string][]string]
+
 	mu           sync.Mutex
-	controllers  []string // as last seen
 	certificates []status.Certificate
 }
 
@@ -58,8 +67,12 @@ func newObserver(p *plan.Plan, statuses func() []supervisor.Status, client func(
 	}
 	o := &observer{
 		plan: p, statuses: statuses, client: client, lifecycle: l,
-		etcd: etcdclient.NewObserver(p.EtcdAccess), node: node, started: time.Now(),
+		members: etcdclient.NewObserver(p.EtcdAccess), node: node, started: time.Now(),
+		port: newPortWatch(p.HealthAddress(), l.onHealthPort),
 	}
+	o.etcd.timeout, o.etcd.put = etcdclient.ObserveTimeout, o.askEtcd
+	o.controllers.timeout, o.controllers.put = peersTimeout, o.findControllers
+	o.webhooks.timeout, o.webhooks.put = peersTimeout, o.findWebhooks
 	if o.socket, err = status.Listen(p.Path(paths.StatusSocket)); err != nil {
 		klog.ErrorS(err, "khw-controller status will not work here")
 		o.unserved = fmt.Sprintf("khw-controller status does not work here: %v", err)
@@ -80,10 +93,16 @@ func (o *observer) run(ctx context.Context) {
 			}
 		}()
 	}
+	defer o.members.Close()
+	if o.port != nil {
+		watched := make(chan struct{})
+		defer func() { <-watched }()
+		go func() { defer close(watched); o.port.run(ctx) }()
+	}
 	tick := time.NewTicker(observeEvery)
 	defer tick.Stop()
 	for {
-		o.report(ctx)
+		o.look(ctx, etcdclient.ObserveTimeout)
 		select {
 		case <-ctx.Done():
 			return
@@ -92,8 +111,13 @@ func (o *observer) run(ctx context.Context) {
 	}
 }
 
-// report looks at everything at once; it takes less than 3 s.
-func (o *observer) report(ctx context.Context) *status.Report {
+// report tells everything within 1 s. What does not answer in time is told as it
+// was last seen.
+func (o *observer) report(ctx context.Context) *status.Report { return o.look(ctx, patience) }
+
+// look looks at everything at once, and waits no longer for anything than
+// patience.
+func (o *observer) look(ctx context.Context, patience time.Duration) *status.Report {
 	r := &status.Report{
 		Node:       o.node,
 		Address:    net.JoinHostPort(o.plan.AdvertiseAddress.String(), strconv.Itoa(o.plan.Port)),
@@ -102,32 +126,61 @@ func (o *observer) report(ctx context.Context) *status.Report {
 		PID:        os.Getpid(),
 		Started:    o.started,
 		Components: o.statuses(),
-		Etcd:       status.Etcd{Embedded: o.plan.Etcd != nil},
 		Lab:        labCount(o.plan),
 	}
+	o.ask(ctx, r, patience)
+	refusals := o.leaseRefusals(ctx, r.Components, patience-time.Since(r.At))
+	o.mu.Lock()
+	o.certificates = r.Certificates
+	o.mu.Unlock()
+	problems, warnings := status.Findings(r)
+	problems = append(refusals, problems...)
+	if o.unserved != "" {
+		warnings = append(warnings, o.unserved)
+	}
+	o.lifecycle.onFindings(problems, warnings)
+	r.Status, r.Summary = o.lifecycle.status()
+	r.Problems = append(o.lifecycle.healthPortProblems(), problems...)
+	r.Warnings = append(status.Unanswered(r, patience), warnings...)
+	return r
+}
+
+// ask puts all questions at once, and notes who does not answer in time.
+func (o *observer) ask(ctx context.Context, r *status.Report, patience time.Duration) {
 	var wg sync.WaitGroup
-	if etcdRuns(r.Components) {
+	var etcdAt, portAt time.Time
+	etcdAsked := etcdRuns(r.Components)
+	if etcdAsked {
+		wg.Go(func() { r.Etcd, etcdAt = o.etcd.answer(ctx, patience) })
+	}
+	if o.port != nil {
 		wg.Go(func() {
-			members, err := o.etcd.Observe(ctx)
-			if r.Etcd.Members = members; err != nil {
-				r.Etcd.Error = err.Error()
+			verdict, at := o.port.question.answer(ctx, patience)
+			if at.IsZero() {
+				verdict = notYetSaid
 			}
+			r.HealthPort, portAt = &status.HealthPort{Address: o.port.address, Answer: string(verdict)}, at
 		})
 	}
-	wg.Go(func() { r.HealthPort = healthPort(ctx, o.plan.HealthAddress()) })
-	wg.Go(func() { o.findControllers(ctx) })
+	wg.Go(func() { r.Controllers, _ = o.controllers.answer(ctx, patience) })
 	r.Certificates = certificates(o.plan)
 	wg.Wait()
-	o.mu.Lock()
-	r.Controllers, o.certificates = slices.Clone(o.controllers), r.Certificates
-	o.mu.Unlock()
-	r.Problems, r.Warnings = status.Findings(r)
-	if o.unserved != "" {
-		r.Warnings = append(r.Warnings, o.unserved)
+	r.Etcd.Embedded = o.plan.Etcd != nil
+	if etcdAsked && etcdAt.Before(r.At) {
+		r.Late = append(r.Late, status.Late{Of: status.EtcdMembers, AsOf: etcdAt})
 	}
-	o.lifecycle.onFindings(r.Problems, r.Warnings)
-	r.Status, r.Summary = o.lifecycle.status()
-	return r
+	if o.port != nil && portAt.Before(r.At) {
+		r.Late = append(r.Late, status.Late{Of: status.HealthChecks, AsOf: portAt})
+	}
+}
+
+// askEtcd asks the members how they are.
+func (o *observer) askEtcd(ctx context.Context) status.Etcd {
+	members, err := o.members.Observe(ctx)
+	if err != nil {
+		return status.Etcd{Error: err.Error()}
+	}
+	return status.Etcd{Members: members}
 }
 
 // etcdRuns reports whether there is an etcd to ask: an embedded one has to be up.
@@ -157,25 +210,24 @@ func labCount(p *plan.Plan) status.Lab {
 }
 
 // peersTimeout is what the apiserver may take to list the controllers.
-const peersTimeout = time.Second
+const peersTimeout = 3 * time.Second
 
-// findControllers remembers where the cluster's apiservers are. Without an
-// answer, what was known stays.
-func (o *observer) findControllers(ctx context.Context) {
+// findControllers returns where the cluster's apiservers are. Without an answer,
+// what was known stays. It is ctx that bounds it: the time-out of a rest.Config is
+// that of one attempt, and an apiserver without storage asks for more of them.
+func (o *observer) findControllers(ctx context.Context) []string {
+	known, _ := o.controllers.known()
 	config, err := o.client()
 	if err != nil {
-		return // not serving yet
+		return known // not serving yet
 	}
-	config.Timeout = peersTimeout
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return
+		return known
 	}
 	found, err := apiServers(ctx, client)
 	if err != nil || len(found) == 0 {
-		return
+		return known
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.controllers = found
+	return found
 }

@@ -49,6 +49,20 @@ func Findings(r *Report) (problems, warnings []string) {
 	return problems, warnings
 }
 
+// Unanswered are warnings of who did not answer within patience: slow, which is
+// not yet dead.
+func Unanswered(r *Report, patience time.Duration) []string {
+	warnings := []string{}
+	for _, l := range r.Late {
+		seen := "nothing is known of it yet"
+		if !l.AsOf.IsZero() {
+			seen = "what is shown of it is " + duration.HumanDuration(r.At.Sub(l.AsOf)) + " old"
+		}
+		warnings = append(warnings, fmt.Sprintf("%s is slow: no answer within %s; %s", l.Of, patience, seen))
+	}
+	return warnings
+}
+
 func ofMember(m etcdclient.Member) (problems, warnings []string) {
 	if m.Error != "" {
 		return []string{fmt.Sprintf("etcd member %s: %s", m.Name, m.Error)}, nil

@@ -21,15 +21,17 @@ const (
 	Starting Health = "starting"
 	Degraded Health = "degraded" // works, but not all of it
 	Stopping Health = "stopping"
-	Down     Health = "down" // no process, or it does not answer
+	NoAnswer Health = "no answer" // a process that says nothing, or a machine that cannot be reached
+	Down     Health = "down"      // no process
 )
 
-// ExitCode is the exit code that says h to scripts: 0 ready, 2 down, 1 otherwise.
+// ExitCode is the exit code that says h to scripts: 0 ready, 2 down or no answer, 1
+// otherwise.
 func (h Health) ExitCode() int {
 	switch h {
 	case Ready:
 		return 0
-	case Down:
+	case Down, NoAnswer:
 		return 2
 	}
 	return 1
@@ -51,6 +53,9 @@ type Report struct {
 	Problems []string `json:"problems"`
 	// Warnings are what will be a problem if nobody acts.
 	Warnings []string `json:"warnings"`
+
+	// Late are who did not answer in time, and are shown as they were last seen.
+	Late []Late `json:"late,omitempty"`
 
 	Versions Versions  `json:"versions"`
 	PID      int       `json:"pid"`
@@ -86,6 +91,22 @@ type HealthPort struct {
 	Address string `json:"address"`
 	// Answer is what it says to /healthz: ok, or why not in one word.
 	Answer string `json:"answer"`
+}
+
+// Subject is who is asked for a part of the report.
+type Subject string
+
+// The subjects that may be late.
+const (
+	EtcdMembers  Subject = "etcd"
+	HealthChecks Subject = "the health port"
+)
+
+// Late is a Subject that did not answer in time.
+type Late struct {
+	Of Subject `json:"of"`
+	// AsOf is when it answered last; zero for never.
+	AsOf time.Time `json:"asOf,omitzero"`
 }
 
 // Certificate is one certificate that the controller uses.

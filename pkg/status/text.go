@@ -5,6 +5,7 @@ package status
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -72,7 +73,7 @@ func writeComponents(w io.Writer, r *Report) {
 func detail(c supervisor.Status) string {
 	var parts []string
 	for _, part := range []string{c.Unhealthy, c.Detail} {
-		if part != "" {
+		if part != "" && !slices.Contains(parts, part) {
 			parts = append(parts, part)
 		}
 	}

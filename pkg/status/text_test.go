@@ -47,7 +47,7 @@ func TestWrite(t *testing.T) {
 }
 
 func TestExitCodes(t *testing.T) {
-	for health, want := range map[Health]int{Ready: 0, Starting: 1, Degraded: 1, Stopping: 1, Down: 2} {
+	for health, want := range map[Health]int{Ready: 0, Starting: 1, Degraded: 1, Stopping: 1, Down: 2, NoAnswer: 2} {
 		if got := health.ExitCode(); got != want {
 			t.Errorf("%s exits with %d, want %d", health, got, want)
 		}

@@ -36,7 +36,8 @@ func (s *Supervisor) probe(ctx context.Context, c Component) {
 // more.
 func (s *Supervisor) awaitReady(ctx context.Context, component string, r Readier) {
 	for s.tracker.state(component) == Starting {
-		if s.ask(ctx, r.Ready) == nil {
+		err := s.ask(ctx, r.Ready)
+		if err == nil {
 			s.tracker.change(component, func(st *Status) {
 				if st.State == Starting {
 					st.State, st.Detail = Running, ""
@@ -44,6 +45,11 @@ func (s *Supervisor) awaitReady(ctx context.Context, component string, r Readier
 			})
 			return
 		}
+		s.tracker.change(component, func(st *Status) {
+			if st.State == Starting && time.Since(st.Since) > s.timings.explain {
+				st.Detail = err.Error()
+			}
+		})
 		select {
 		case <-ctx.Done():
 			return

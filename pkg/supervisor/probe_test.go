@@ -30,6 +30,28 @@ type failure struct{ err atomic.Pointer[error] }
 func (f *failure) set(err error) { f.err.Store(&err) }
 func (f *failure) get() error    { return *f.err.Load() }
 
+func TestAStartThatLastsTellsForWhat(t *testing.T) {
+	p := probed{Runner: silent, healthy: fine, ready: func() error { return errors.New("/readyz fails: etcd") }}
+	s := newSupervisor(t, Component{Name: "apiserver", Runner: p})
+	s.timings.explain = 0
+	told := make(chan string, 1)
+	s.Subscribe(func(e Event) {
+		if e.State == Starting && e.Detail != "" {
+			select {
+			case told <- e.Detail:
+			default:
+			}
+		}
+	})
+	stop := startIt(t, s)
+	if got := <-told; got != "/readyz fails: etcd" {
+		t.Errorf("told %q", got)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReadinessHoldsBackWhatNeedsIt(t *testing.T) {
 	j := newJournal()
 	var notReady failure

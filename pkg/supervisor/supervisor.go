@@ -23,6 +23,7 @@ type timings struct {
 	probe          time.Duration // for one answer
 	readyInterval  time.Duration // between questions while a component starts
 	healthInterval time.Duration // between questions once it is up
+	explain        time.Duration // before a start that lasts tells what it waits for
 }
 
 var defaultTimings = timings{
@@ -31,6 +32,7 @@ var defaultTimings = timings{
 	probe:          3 * time.Second,
 	readyInterval:  50 * time.Millisecond,
 	healthInterval: 5 * time.Second,
+	explain:        3 * time.Second,
 }
 
 // Supervisor starts, watches and stops components. Make one with [New]; Run

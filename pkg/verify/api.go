@@ -14,18 +14,26 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/connerr"
 )
 
-// startIt is what to do when a part of the control plane does not run.
-const startIt = "start it with systemctl start khw-controller, and see khw-controller status or journalctl -u khw-controller"
+// startIt is what to do when nobody listens where a part of the control plane
+// should: start it, unless it runs.
+func (t Target) startIt() string {
+	if t.PID != 0 {
+		return fmt.Sprintf("process %d runs, and does not listen there now: see what it waits for in khw-controller status, and journalctl -u khw-controller", t.PID)
+	}
+	return "start it with systemctl start khw-controller, and see khw-controller status or journalctl -u khw-controller"
+}
 
 // api is the apiserver as the admin reaches it.
 type api struct {
 	*kubernetes.Clientset
 	server     string
 	kubeconfig string
+	startIt    string // what to do when nobody listens there
 }
 
 // newAPI returns the apiserver of the kubeconfig, or what is wrong with the file.
-func newAPI(kubeconfig string) (*api, *Failure) {
+func newAPI(t Target) (*api, *Failure) {
+	kubeconfig := t.Kubeconfig
 	if _, err := os.Stat(kubeconfig); err != nil {
 		return nil, &Failure{"the admin's kubeconfig: " + connerr.OneLine(err), "point to it with --kubeconfig admin.kubeconfig; the lab leaves it where you made it"}
 	}
@@ -39,7 +47,7 @@ func newAPI(kubeconfig string) (*api, *Failure) {
 	if err != nil {
 		return nil, badKubeconfig(kubeconfig, err)
 	}
-	return &api{client, config.Host, kubeconfig}, nil
+	return &api{client, config.Host, kubeconfig, t.startIt()}, nil
 }
 
 func badKubeconfig(path string, err error) *Failure {
@@ -60,7 +68,7 @@ func (a *api) explain(err error) *Failure {
 	problem := fmt.Sprintf("the apiserver at %s %s", a.server, words)
 	switch reason {
 	case connerr.Refused:
-		return &Failure{problem, startIt}
+		return &Failure{problem, a.startIt}
 	case connerr.NoAnswer:
 		return &Failure{problem, "see whether it is hung: khw-controller status, journalctl -u khw-controller"}
 	case connerr.UnknownCA, connerr.WrongName, connerr.Expired, connerr.BadCertificate:

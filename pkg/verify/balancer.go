@@ -15,7 +15,7 @@ func nextForStatus(code int) string {
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return "no controller is in service: see the load balancer's health checks and the step health proxy, and that its listener passes TCP through"
 	case http.StatusUnauthorized:
-		return "the lab's curl has no certificate: take --kube-apiserver-arg anonymous-auth=false back, or do without this step"
+		return "the lab's curl has no certificate: see who refuses it: anonymous-auth, authentication-config or authorization-mode of the apiserver there"
 	case http.StatusForbidden:
 		return "everybody may read /version by the ClusterRoleBinding system:public-info-viewer: restart khw-controller, which makes it anew"
 	}

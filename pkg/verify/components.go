@@ -15,7 +15,7 @@ import (
 
 // checkComponents is the lab's `kubectl get componentstatuses`.
 func checkComponents(ctx context.Context, t Target) checkResult {
-	a, bad := newAPI(t.Kubeconfig)
+	a, bad := newAPI(t)
 	if bad != nil {
 		return bad.result()
 	}

@@ -36,17 +36,17 @@ const encrypted = "k8s:enc:"
 // checkEncryption is the lab's chapter 13: a secret is written, read in etcd, and
 // removed.
 func checkEncryption(ctx context.Context, t Target) checkResult {
-	a, bad := newAPI(t.Kubeconfig)
+	a, bad := newAPI(t)
 	if bad != nil {
 		return bad.result()
 	}
-	endpoints, bad := reachable(ctx, t.Etcd)
+	endpoints, bad := t.reachable(ctx)
 	if bad != nil {
 		return bad.result()
 	}
 	store, err := t.Etcd.Client(ctx, endpoints...)
 	if err != nil {
-		return etcdFailure(t.Etcd, endpoints[0], err).result()
+		return t.etcdFailure(endpoints[0], err).result()
 	}
 	defer store.Close()
 	s := &testSecret{api: a, store: store, name: TestSecretPrefix + rand.String(10), text: rand.String(32)}
@@ -65,22 +65,22 @@ func cannotRead(err error) checkResult {
 
 // reachable returns the endpoints that can be connected to, or why the first of
 // them cannot. All are tried at once: one that hangs keeps no other from it.
-func reachable(ctx context.Context, etcd etcdclient.Config) (endpoints []string, bad *Failure) {
+func (t Target) reachable(ctx context.Context) (endpoints []string, bad *Failure) {
 	ctx, cancel := context.WithTimeout(ctx, etcdclient.MemberTimeout)
 	defer cancel()
-	errs := make([]error, len(etcd.Endpoints))
+	errs := make([]error, len(t.Etcd.Endpoints))
 	var wg sync.WaitGroup
-	for i, e := range etcd.Endpoints {
-		wg.Go(func() { errs[i] = etcd.Dial(ctx, e) })
+	for i, e := range t.Etcd.Endpoints {
+		wg.Go(func() { errs[i] = t.Etcd.Dial(ctx, e) })
 	}
 	wg.Wait()
 	for i, err := range errs {
 		if err == nil {
-			endpoints = append(endpoints, etcd.Endpoints[i])
+			endpoints = append(endpoints, t.Etcd.Endpoints[i])
 		}
 	}
 	if len(endpoints) == 0 {
-		return nil, etcdFailure(etcd, etcd.Endpoints[0], errs[0])
+		return nil, t.etcdFailure(t.Etcd.Endpoints[0], errs[0])
 	}
 	return endpoints, nil
 }

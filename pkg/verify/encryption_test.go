@@ -87,7 +87,7 @@ func TestEncryption(t *testing.T) {
 
 func testSecretIn(t *testing.T, w *fakeAPI, s storage) *testSecret {
 	t.Helper()
-	a, bad := newAPI(w.files.AdminKubeconfig)
+	a, bad := newAPI(Target{Kubeconfig: w.files.AdminKubeconfig})
 	if bad != nil {
 		t.Fatal(bad)
 	}
@@ -110,7 +110,7 @@ func TestMayBeWritten(t *testing.T) {
 			t.Errorf("%v: %v", err, got)
 		}
 	}
-	a, bad := newAPI(files(t, 1).AdminKubeconfig) // nobody listens on port 1
+	a, bad := newAPI(Target{Kubeconfig: files(t, 1).AdminKubeconfig}) // nobody listens on port 1
 	if bad != nil {
 		t.Fatal(bad)
 	}
@@ -127,12 +127,12 @@ func TestAHungMemberOfEtcdIsDoneWithout(t *testing.T) {
 	config := etcdclient.Config{Endpoints: []string{hung, good}, CAFile: f.CA, CertFile: f.Cert, KeyFile: f.Key}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	got, bad := reachable(ctx, config)
+	got, bad := Target{Etcd: config}.reachable(ctx)
 	if !slices.Equal(got, []string{good}) || bad != nil {
 		t.Errorf("got %q, %v", got, bad)
 	}
 	config.Endpoints = []string{hung}
-	if got, bad := reachable(ctx, config); got != nil || bad == nil || !strings.Contains(bad.Problem, hung) {
+	if got, bad := (Target{Etcd: config}).reachable(ctx); got != nil || bad == nil || !strings.Contains(bad.Problem, hung) {
 		t.Errorf("got %q, %v", got, bad)
 	}
 }

@@ -14,8 +14,8 @@ import (
 
 // checkEtcd wants every member healthy, one leader and no alarm.
 func checkEtcd(ctx context.Context, t Target) checkResult {
-	asked := askMembers(ctx, t.Etcd, t.Etcd.Endpoints)
-	asked = append(asked, askMembers(ctx, t.Etcd, notAsked(asked))...)
+	asked := askMembers(ctx, t, t.Etcd.Endpoints)
+	asked = append(asked, askMembers(ctx, t, notAsked(asked))...)
 	return evaluateMembers(asked)
 }
 

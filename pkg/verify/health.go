@@ -27,7 +27,8 @@ var nextForVerdict = map[healthz.Verdict]string{
 	healthz.Hung:        "the apiserver takes connections and does not answer: see journalctl -u khw-controller",
 	healthz.Slow:        "the apiserver takes more than 2 s to answer: see the load of the machine and of etcd's disk",
 	healthz.Unhealthy:   "one of the apiserver's own checks fails: khw-controller kubectl get --raw '/readyz?verbose'",
-	healthz.Certificate: "sign kubernetes.pem with ca.pem, for 127.0.0.1 too, as in lab chapter 04",
+	healthz.Refused:     "the apiserver there is not this controller's: see what else listens on its port: ss -ltnp",
+	healthz.Certificate: "sign kubernetes.pem with ca.pem, for 127.0.0.1 (or the apiserver's bind-address) too, as in lab chapter 04",
 	healthz.Unreachable: "the apiserver does not listen: see khw-controller status",
 }
 
@@ -49,7 +50,7 @@ func checkHealth(ctx context.Context, t Target) checkResult {
 		reason, words := connerr.Explain(err)
 		next := "see what answers there: ss -ltnp"
 		if reason == connerr.Refused {
-			next = startIt
+			next = t.startIt()
 		}
 		return failed(url+" "+words, next)
 	}

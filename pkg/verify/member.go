@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/khw-controller/khw-controller/pkg/connerr"
 	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 )
 
@@ -23,7 +24,7 @@ type member struct {
 }
 
 // askMembers asks all at once.
-func askMembers(ctx context.Context, etcd etcdclient.Config, urls []string) []member {
+func askMembers(ctx context.Context, t Target, urls []string) []member {
 	ctx, cancel := context.WithTimeout(ctx, etcdclient.MemberTimeout)
 	defer cancel()
 	asked := make([]member, len(urls))
@@ -31,8 +32,8 @@ func askMembers(ctx context.Context, etcd etcdclient.Config, urls []string) []me
 	for i, u := range urls {
 		wg.Go(func() {
 			asked[i].url = u
-			if err := asked[i].ask(ctx, etcd); err != nil {
-				asked[i].failure = etcdFailure(etcd, u, err)
+			if err := asked[i].ask(ctx, t.Etcd); err != nil {
+				asked[i].failure = t.etcdFailure(u, err)
 			}
 		})
 	}
@@ -62,8 +63,11 @@ func (m *member) ask(ctx context.Context, etcd etcdclient.Config) error {
 }
 
 // etcdFailure is the failure that err, from reaching endpoint, means.
-func etcdFailure(etcd etcdclient.Config, endpoint string, err error) *Failure {
-	p := etcd.Explain(endpoint, err)
+func (t Target) etcdFailure(endpoint string, err error) *Failure {
+	p := t.Etcd.Explain(endpoint, err)
+	if p.Reason == connerr.Refused && t.EmbeddedEtcd == endpoint {
+		return &Failure{p.Error(), t.startIt()}
+	}
 	return &Failure{p.Error(), p.Fix}
 }
 

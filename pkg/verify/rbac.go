@@ -40,7 +40,7 @@ func checkRBAC(ctx context.Context, t Target) checkResult {
 	if bad != nil {
 		return bad.result()
 	}
-	a, bad := newAPI(t.Kubeconfig)
+	a, bad := newAPI(t)
 	if bad != nil {
 		return bad.result()
 	}

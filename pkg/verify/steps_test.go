@@ -130,6 +130,7 @@ func TestHealth(t *testing.T) {
 	}{
 		"ok":                      {word(200, "ok"), "", ""},
 		"stopping":                {word(503, "stopping"), "/healthz answers 503 Service Unavailable, stopping", "start it again"},
+		"refused":                 {word(503, "refused"), "503 Service Unavailable, refused", "not this controller's"},
 		"etcd":                    {word(503, "etcd"), "etcd", "the step etcd members"},
 		"starting, and yet 200":   {word(200, "starting"), `"starting", want 200 OK`, "ss -ltnp"},
 		"a word of somebody else": {word(503, "sorry"), `"sorry"`, "ss -ltnp"},
@@ -150,6 +151,15 @@ func TestHealth(t *testing.T) {
 		})
 	}
 	wants(t, checkHealth(t.Context(), Target{HealthAddress: nobody(t)}), "nobody listens there", "systemctl start khw-controller")
+	const runs = "process 42 runs, and does not listen there now"
+	wants(t, checkHealth(t.Context(), Target{HealthAddress: nobody(t), PID: 42}), "nobody listens there", runs)
+	running := Target{Kubeconfig: files(t, 1).AdminKubeconfig, PID: 42}
+	wants(t, checkComponents(t.Context(), running), "nobody listens there", runs)
+	member := "http://" + nobody(t)
+	running.Etcd.Endpoints = []string{member}
+	wants(t, checkEtcd(t.Context(), running), "nobody listens there", "systemctl start etcd")
+	running.EmbeddedEtcd = member
+	wants(t, checkEtcd(t.Context(), running), "nobody listens there", runs)
 	over, end := context.WithCancel(t.Context())
 	end()
 	wants(t, checkHealth(over, Target{HealthAddress: "127.0.0.1:80"}), "http://127.0.0.1/healthz does not work", "")

@@ -30,10 +30,18 @@ type Target struct {
 	KubeletClientCertificate string
 	// Etcd is how the apiserver reaches etcd.
 	Etcd etcdclient.Config
+	// EmbeddedEtcd is that endpoint of Etcd which is a member in the control plane's
+	// own process; "" for none.
+	EmbeddedEtcd string
 	// EtcdPrefix is where the apiserver keeps its objects in etcd: /registry.
 	EtcdPrefix string
 	// EncryptionConfig is the apiserver's; "" for none.
 	EncryptionConfig string
+	// PID is the process that runs this control plane, or 0.
+	PID int
+	// NoAnonymous is the setting for which the apiserver refuses who asks for
+	// /version without credentials, as the lab does; "" where it does not refuse.
+	NoAnonymous string
 	// LoadBalancer is the load balancer's address, host:port; "" for none.
 	LoadBalancer string
 }

@@ -47,7 +47,7 @@ func checkVersion(ctx context.Context, t Target) checkResult {
 		return failed(t.CA+" holds no certificate", "correct --kube-apiserver-arg client-ca-file")
 	}
 	here := ""
-	a, bad := newAPI(t.Kubeconfig)
+	a, bad := newAPI(t)
 	if bad == nil {
 		here = a.server
 	}
@@ -55,16 +55,18 @@ func checkVersion(ctx context.Context, t Target) checkResult {
 		if bad != nil {
 			return bad.result()
 		}
-		return a.version(ctx, roots)
+		return a.version(ctx, t, roots)
 	}
-	return versionThrough(ctx, "https://"+t.LoadBalancer, here, roots, t.CA)
+	return versionThrough(ctx, t, here, roots)
 }
 
 // version wants /version as everybody sees it, past any load balancer.
-func (a *api) version(ctx context.Context, roots *x509.CertPool) checkResult {
+func (a *api) version(ctx context.Context, t Target, roots *x509.CertPool) checkResult {
 	got, raw, err := getVersion(ctx, a.server, roots)
 	var wrong statusError
 	switch {
+	case errors.As(err, &wrong) && t.wants(wrong):
+		return t.refused(a.server, wrong)
 	case errors.As(err, &wrong):
 		return failed(a.server+"/version answers "+wrong.Error(), nextForStatus(int(wrong)))
 	case err != nil:
@@ -77,12 +79,27 @@ func (a *api) version(ctx context.Context, roots *x509.CertPool) checkResult {
 
 func lines(s string) []string { return strings.Split(strings.TrimSpace(s), "\n") }
 
-// versionThrough wants /version of server, which leads to the apiserver at here
-// too, unless that is empty.
-func versionThrough(ctx context.Context, server, here string, roots *x509.CertPool, ca string) checkResult {
+// wants reports whether a setting of the user's makes an apiserver answer so.
+func (t Target) wants(s statusError) bool { return s == http.StatusUnauthorized && t.NoAnonymous != "" }
+
+// refused is the result where an apiserver of this CA refuses the lab's curl, as
+// it was told to.
+func (t Target) refused(server string, s statusError) checkResult {
+	return checkResult{output: []string{
+		fmt.Sprintf("%s/version answers %s: the lab's curl has no credentials, and %s", server, s.Error(), t.NoAnonymous),
+		"it is an apiserver of the CA in " + t.CA + "; its version is not shown to everybody",
+	}}
+}
+
+// versionThrough wants /version of the load balancer, which leads to the apiserver
+// at here too, unless that is empty.
+func versionThrough(ctx context.Context, t Target, here string, roots *x509.CertPool) checkResult {
+	server, ca := "https://"+t.LoadBalancer, t.CA
 	got, raw, err := getVersion(ctx, server, roots)
 	var wrong statusError
 	switch {
+	case errors.As(err, &wrong) && t.wants(wrong):
+		return t.refused(server, wrong)
 	case errors.As(err, &wrong):
 		return failed(server+"/version answers "+wrong.Error(), nextForStatus(int(wrong)))
 	case err != nil:

@@ -99,6 +99,24 @@ func TestWhatLoadBalancersDoWrong(t *testing.T) {
 	}
 }
 
+func TestARefusalThatTheUserWantsIsNoFailure(t *testing.T) {
+	w, target := balancer(t)
+	here := w.server.Listener.Addr().String()
+	for _, address := range []string{"", here} {
+		wanted := target(address)
+		wanted.NoAnonymous = "anonymous-auth=false is set"
+		w.codes[getVersionPath] = http.StatusUnauthorized
+		r := checkVersion(t.Context(), wanted)
+		wants(t, r, "", "")
+		if got := strings.Join(r.output, "\n"); !strings.Contains(got, here+"/version answers 401 Unauthorized: the lab's curl has no credentials, and anonymous-auth=false is set") {
+			t.Errorf("through %q it shows %s", address, got)
+		}
+		wants(t, checkVersion(t.Context(), target(address)), "401 Unauthorized", "anonymous-auth")
+		w.codes[getVersionPath] = http.StatusForbidden
+		wants(t, checkVersion(t.Context(), wanted), "403 Forbidden", "system:public-info-viewer")
+	}
+}
+
 func TestALoadBalancerIsCheckedWithoutTheApiserverHere(t *testing.T) {
 	w, target := balancer(t)
 	there := serveTLS(t, listen(t, "127.0.0.1:0"), w.files, http.HandlerFunc(w.answer)).Listener.Addr()

@@ -23,9 +23,8 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/status"
 )
 
-// answerTimeout is what a controller may take to answer; a report takes 3 s at
-// most.
-const answerTimeout = 5 * time.Second
+// answerTimeout is what a controller may take to answer; a report takes 0.6 s.
+const answerTimeout = 900 * time.Millisecond
 
 // ask asks this controller and, with --all, the others it knows.
 func (c *command) ask(ctx context.Context) ([]answer, error) {
@@ -67,11 +66,11 @@ func (c *command) askHere(ctx context.Context) (answer, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return answer{}, fmt.Errorf("%s: only its owner and root may ask; use sudo", socket)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return down("this controller", whyDown(c.root)), nil
+		return unserved(c.root), nil
 	case errors.Is(err, context.DeadlineExceeded):
-		return down("this controller", fmt.Errorf("the process does not answer within %s; it hangs, or was paused", answerTimeout)), nil
+		return silent(thisController, whySilent(c.root)), nil
 	}
-	return down("this controller", fmt.Errorf("%s: %w", socket, err)), nil
+	return silent(thisController, fmt.Errorf("%s: %w", socket, err)), nil
 }
 
 // admin returns how the other controllers are asked.
@@ -84,7 +83,6 @@ func (c *command) admin() (*restclient.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("it cannot be asked without the admin's kubeconfig; name it with --kubeconfig: %w", err)
 	}
-	config.Timeout = answerTimeout
 	return config, nil
 }
 
@@ -97,15 +95,19 @@ func askThere(ctx context.Context, config *restclient.Config, address string) an
 		return down(address, err)
 	}
 	defer client.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	r, err := status.Ask(ctx, client, own.Host+status.Path)
 	var refused *net.OpError
 	switch {
 	case err == nil:
 		return answer{Report: r}
+	case errors.Is(err, context.DeadlineExceeded):
+		return silent(address, fmt.Errorf("nothing came back within %s: it is slow, cut off from here, or down", answerTimeout))
 	case errors.As(err, &refused):
 		return down(address, fmt.Errorf("nobody answers there: %w", refused.Err))
 	}
-	return down(address, err)
+	return silent(address, err)
 }
 
 func (c *command) showJSON(out io.Writer, answers []answer) error {

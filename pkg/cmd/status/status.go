@@ -26,13 +26,14 @@ func New() *cobra.Command {
 		Long: `Show every component of this controller, the etcd members, the health port, the
 certificates that expire next and how fast etcd's disk is, on one screen. It asks
 the running process over its unix socket, so it works when the apiserver does
-not.
+not, and it answers within a second: what is slow is shown as it was last seen, and
+said to be so.
 
 With --all, every controller of the cluster is asked: the others through their
 apiservers, as the admin.
 
 Exit codes: 0 when all is well, 1 when it is degraded, starting or stopping, 2
-when it is down. With --all, that of the worst controller.`,
+when it is down or does not answer. With --all, that of the worst controller.`,
 		Example: `  khw-controller status
   khw-controller status --all --watch
   khw-controller status -o json | jq '.components[] | select(.state == "leading")'`,
@@ -101,18 +102,36 @@ type answer struct {
 	*status.Report
 	// controller is its address, where that is all that is known of it.
 	controller string
-	reason     error
+	// health is Down or NoAnswer without a Report.
+	health status.Health
+	reason error
 }
 
+// thisController is how the one that is asked first is called.
+const thisController = "this controller"
+
 func down(controller string, reason error) answer {
-	return answer{controller: controller, reason: reason}
+	return answer{controller: controller, health: status.Down, reason: reason}
+}
+
+// silent is the answer of a controller that is not known to be down.
+func silent(controller string, reason error) answer {
+	return answer{controller: controller, health: status.NoAnswer, reason: reason}
 }
 
 func (a answer) word() status.Health {
 	if a.Report == nil {
-		return status.Down
+		return a.health
 	}
 	return a.Status
+}
+
+// sentence is a without a Report, in words.
+func (a answer) sentence() string {
+	if a.health == status.NoAnswer {
+		return fmt.Sprintf("%s does not answer: %s", a.controller, a.reason)
+	}
+	return fmt.Sprintf("%s is down: %s", a.controller, a.reason)
 }
 
 // document is what a says in JSON.
@@ -120,7 +139,7 @@ func (a answer) document() any {
 	if a.Report != nil {
 		return a.Report
 	}
-	return map[string]any{"controller": a.controller, "status": status.Down, "reason": a.reason.Error()}
+	return map[string]any{"controller": a.controller, "status": a.health, "reason": a.reason.Error()}
 }
 
 // show prints one screen. In JSON it is an object, with --all a list of them; with
@@ -134,7 +153,7 @@ func (c *command) show(out io.Writer, answers []answer) error {
 			fmt.Fprintln(out)
 		}
 		if a.Report == nil {
-			if _, err := fmt.Fprintf(out, "%s is down: %s\n", a.controller, a.reason); err != nil {
+			if _, err := fmt.Fprintln(out, a.sentence()); err != nil {
 				return err
 			}
 			continue

@@ -8,6 +8,8 @@ import (
 	"github.com/coreos/go-systemd/v22/util"
 
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
+	"github.com/khw-controller/khw-controller/pkg/instance"
+	"github.com/khw-controller/khw-controller/pkg/paths"
 	"github.com/khw-controller/khw-controller/pkg/plan"
 	"github.com/khw-controller/khw-controller/pkg/verify"
 )
@@ -27,6 +29,16 @@ func target(p *plan.Plan, kubeconfig, address string) (verify.Target, error) {
 		EncryptionConfig:         p.EncryptionConfig.Path,
 		HealthAddress:            p.HealthAddress(),
 	}
+	if p.Etcd != nil && len(t.Etcd.Endpoints) > 0 {
+		t.EmbeddedEtcd = t.Etcd.Endpoints[0]
+	}
+	var err error
+	if t.NoAnonymous, err = noAnonymous(p.APIServer.ServerRunOptions); err != nil {
+		return t, err
+	}
+	if running, held, err := instance.Holder(p.Path(paths.Lock)); err == nil && held {
+		t.PID = running.PID
+	}
 	if t.Kubeconfig == "" {
 		t.Kubeconfig = p.Files.AdminKubeconfig
 	}
@@ -36,7 +48,6 @@ func target(p *plan.Plan, kubeconfig, address string) (verify.Target, error) {
 	if address == "" {
 		return t, nil
 	}
-	var err error
 	if t.LoadBalancer, err = verify.ParseAddress(address, strconv.Itoa(p.Port)); err != nil {
 		return t, cli.Usagef("--address %w", err)
 	}

@@ -42,8 +42,8 @@ func TestTheTargetIsWhereRunPutsThings(t *testing.T) {
 	want := verify.Target{
 		Kubeconfig: dir + "admin.kubeconfig", CA: dir + "ca.pem", HealthAddress: "127.0.0.1:80", Ports: map[string]int{"controller-manager": 10257, "scheduler": 10259},
 		KubeletClientCertificate: dir + "kubernetes.pem", EncryptionConfig: dir + "encryption-config.yaml", LoadBalancer: "lb.example.com:6443",
-		Etcd:       etcdclient.Config{Endpoints: []string{"https://127.0.0.1:2379"}, CAFile: dir + "ca.pem", CertFile: dir + "kubernetes.pem", KeyFile: dir + "kubernetes-key.pem"},
-		EtcdPrefix: "/registry",
+		Etcd:         etcdclient.Config{Endpoints: []string{"https://127.0.0.1:2379"}, CAFile: dir + "ca.pem", CertFile: dir + "kubernetes.pem", KeyFile: dir + "kubernetes-key.pem"},
+		EmbeddedEtcd: "https://127.0.0.1:2379", EtcdPrefix: "/registry",
 	}
 	if got.UnitFiles != nil {
 		t.Error("below a root, units are looked at")

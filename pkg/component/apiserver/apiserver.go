@@ -7,6 +7,7 @@ package apiserver
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -68,10 +69,14 @@ type Server struct {
 	pages    map[string]http.Handler
 	prober   atomic.Pointer[prober]
 	loopback atomic.Pointer[restclient.Config]
+	// healthToken is with what HealthUser asks.
+	healthToken string
 }
 
 // New returns the apiserver with the given options.
-func New(o *Options) *Server { return &Server{options: o, pages: map[string]http.Handler{}} }
+func New(o *Options) *Server {
+	return &Server{options: o, pages: map[string]http.Handler{}, healthToken: rand.Text()}
+}
 
 // SetPage has the secure port show a page of ours at path, in the place of what
 // is there already, to those who may get that path. It has to be called before
@@ -96,6 +101,9 @@ func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
 	if err != nil {
 		return err
 	}
+	// The aggregator is in front of the others, and asks for all of them who it is.
+	front := config.Aggregator.GenericConfig
+	addHealthUser(&front.Authentication, &front.Authorization, s.healthToken)
 	chained, err := config.Complete()
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app"
 
 	"github.com/khw-controller/khw-controller/pkg/component/elected"
+	"github.com/khw-controller/khw-controller/pkg/election"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -16,6 +17,8 @@ import (
 // Manager is the Runner of kube-controller-manager.
 type Manager struct {
 	options *Options
+	// LeaseHealth is what the supervisor asks for its health.
+	election.LeaseHealth
 }
 
 // New returns the controller-manager with the given options.
@@ -38,6 +41,7 @@ func (m *Manager) Run(ctx context.Context, report supervisor.Report) error {
 		LeaderElection: c.ComponentConfig.Generic.LeaderElection,
 		Kubeconfig:     c.Kubeconfig,
 		Recorder:       c.EventRecorder,
+		Lease:          &m.LeaseHealth,
 		SecureServing:  c.SecureServing,
 		Authentication: &c.Authentication,
 		Authorization:  &c.Authorization,

@@ -40,6 +40,8 @@ type Config struct {
 	LeaderElection componentbaseconfig.LeaderElectionConfiguration
 	// Kubeconfig is how the lease is reached; nothing of a term may use it.
 	Kubeconfig *restclient.Config
+	// Lease is told how the lease is doing.
+	Lease *election.LeaseHealth
 	// Recorder records who became leader.
 	Recorder resourcelock.EventRecorder
 
@@ -107,6 +109,7 @@ func (r *Replica) lead(ctx context.Context, c *candidate, report supervisor.Repo
 		Client:                      client,
 		Recorder:                    r.config.Recorder,
 		WatchDog:                    r.watchdog,
+		Health:                      r.config.Lease,
 	}, c)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/config"
 
 	"github.com/khw-controller/khw-controller/pkg/component/elected"
+	"github.com/khw-controller/khw-controller/pkg/election"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -18,6 +19,8 @@ import (
 // Scheduler is the Runner of kube-scheduler.
 type Scheduler struct {
 	options *Options
+	// LeaseHealth is what the supervisor asks for its health.
+	election.LeaseHealth
 }
 
 // New returns the scheduler with the given options.
@@ -39,6 +42,7 @@ func (s *Scheduler) Run(ctx context.Context, report supervisor.Report) error {
 		LeaderElection: c.ComponentConfig.LeaderElection,
 		Kubeconfig:     c.KubeConfig,
 		Recorder:       c.EventBroadcaster.DeprecatedNewLegacyRecorder(schedulerName(c)),
+		Lease:          &s.LeaseHealth,
 		SecureServing:  c.SecureServing,
 		Authentication: &c.Authentication,
 		Authorization:  &c.Authorization,

@@ -171,6 +171,17 @@ func showsWhatTheLabShows(c *harness.Controller) {
 	}
 }
 
+func TestVerifyWithoutAnonymousAccess(t *testing.T) {
+	e := harness.New(t)
+	c := e.Controller("controller", e.DefaultPorts())
+	c.Args = []string{"--kube-apiserver-arg", "anonymous-auth=false"}
+	c.StartReady()
+	awaitAllGood(c)
+	if said := strings.Join(steps(c)["version"].Output, "\n"); !strings.Contains(said, "/version answers 401 Unauthorized: the lab's curl has no credentials, and anonymous-auth=false is set") {
+		t.Errorf("version says %s", said)
+	}
+}
+
 func TestVerifyOnTheLabsThreeEtcdMembers(t *testing.T) {
 	e := harness.New(t)
 	c := e.Controller("controller", e.DefaultPorts())

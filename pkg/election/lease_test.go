@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package election
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
+)
+
+var errRefused = errors.New("failed calling webhook \"all.example.com\":\nno such service")
+
+// leased is the health of a lease of 15 s, and what it says.
+type leased struct {
+	*testing.T
+	LeaseHealth
+}
+
+// renewed is a lease that holder has renewed a while ago.
+func (l *leased) renewed(holder string, ago time.Duration) {
+	l.seen(resourcelock.LeaderElectionRecord{HolderIdentity: holder, RenewTime: metav1.NewTime(time.Now().Add(-ago))})
+}
+
+// wants checks what a standby says, and whether that is trouble.
+func (l *leased) wants(when string, state supervisor.State, words string, trouble bool) {
+	l.Helper()
+	gotState, gotWords := l.standby()
+	if gotState != state || !strings.Contains(gotWords, words) || strings.Contains(gotWords, "\n") {
+		l.Errorf("%s: %s, %q, want %s, %q", when, gotState, gotWords, state, words)
+	}
+	err := l.Healthy(l.Context())
+	if (err != nil) != trouble || err != nil && err.Error() != gotWords {
+		l.Errorf("%s: trouble is %v, want %v", when, err, trouble)
+	}
+}
+
+func TestWhoLeadsAndWhyNobodyCan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &leased{T: t}
+		l.begin("me", 15*time.Second)
+		l.wants("before the first attempt", "", "", false)
+		l.failed(errors.New("x509: not valid for ::1"))
+		l.wants("without a way to the lease", supervisor.Starting, "its lease cannot be had: x509", false)
+		time.Sleep(20 * time.Second)
+		l.wants("for longer than a lease lasts", supervisor.Starting, "x509: not valid for ::1", true)
+
+		l.begin("me", 15*time.Second)
+		l.renewed("dead", time.Hour)
+		l.wants("at first sight", supervisor.Standby, "dead leads", false)
+		time.Sleep(4 * time.Second)
+		renewed := time.Now().Add(-time.Hour - 4*time.Second).UTC().Format(time.DateTime)
+		l.wants("when nobody has renewed it since", supervisor.Standby, "dead has not renewed its lease since "+renewed+" UTC", false)
+		time.Sleep(12 * time.Second)
+		l.failed(errRefused)
+		l.wants("when it is refused", supervisor.Standby, "the lease of dead ran out at ", false)
+		time.Sleep(16 * time.Second)
+		l.failed(errRefused)
+		l.seen(*l.record) // it can be read all the time
+		l.wants("when it is refused still", supervisor.Standby, `it cannot be had: failed calling webhook "all.example.com": no such service`, true)
+
+		l.renewed("other", 0)
+		l.wants("when another one got it", supervisor.Standby, "other leads", false)
+		l.failed(errRefused)
+		time.Sleep(10 * time.Second)
+		l.renewed("other", 0)
+		l.wants("when that one renews it", supervisor.Standby, "other leads", false)
+		l.renewed("me", 0)
+		l.wants("on its way to lead", "", "", false)
+		for range 10 {
+			time.Sleep(2 * time.Second)
+			l.failed(errRefused)
+		}
+		l.wants("when its own renewals are refused", supervisor.Standby, "nobody leads: the lease of me ran out at", true)
+	})
+}
