@@ -36,11 +36,18 @@ type parts struct {
 	all    []*part
 	log    []string
 	health func() ([]InstanceHealth, error)
+	// classes are of the errors that the parts fail with.
+	classes map[error]ErrorClass
+	gone    []*part
 }
 
 func (c *parts) Where() string                                    { return "a test" }
 func (c *parts) Address() string                                  { return "lb.example.com" }
 func (c *parts) Health(context.Context) ([]InstanceHealth, error) { return c.health() }
+func (c *parts) Status(context.Context) (Status, error)           { return Status{}, nil }
+func (c *parts) Pace() Pace                                       { return Pace{time.Millisecond, time.Second} }
+func (c *parts) Preamble() []string                               { return []string{"export REGION=here"} }
+func (c *parts) Classify(err error) ErrorClass                    { return c.classes[err] }
 func (c *parts) Explain(err error) error                          { return errors.Join(errors.New("explained"), err) }
 
 func (c *parts) Resources() []Resource {
@@ -52,13 +59,22 @@ func (c *parts) Resources() []Resource {
 	return all
 }
 
+func (c *parts) Stale(context.Context) ([]Resource, error) {
+	var all []Resource
+	for _, p := range c.gone {
+		p.log = &c.log
+		all = append(all, p)
+	}
+	return all, nil
+}
+
 var change = []Change{{"size", "1", "2"}}
 
 func cloudOf() *parts {
 	return &parts{all: []*part{
-		{name: "given", state: State{Exists: true, Given: true, Changes: change}},
+		{name: "looked up", state: State{Exists: true, ReadOnly: true, Changes: change}},
 		{name: "absent", state: State{}},
-		{name: "different", state: State{Exists: true, ID: "id-1", Changes: change, Others: []string{"a stranger is there"}}},
+		{name: "different", state: State{Exists: true, ID: "id-1", Changes: change, Unmanaged: []string{"another is there"}}},
 		{name: "ours", state: State{Exists: true, Ours: true, Changes: change}},
 		{name: "same", state: State{Exists: true}},
 		{name: "kept", state: State{Exists: true, Keep: "a reason"}},
@@ -78,7 +94,7 @@ func TestPlanIsTheDifferenceInOrder(t *testing.T) {
 		t.Fatalf("%v, and it did %v", err, c.log)
 	}
 	want := `load balancer in a test
-  = part  given
+  = part  looked up
   + part  absent
   ~ part  different (id-1)
       size 1 → 2
@@ -86,7 +102,7 @@ func TestPlanIsTheDifferenceInOrder(t *testing.T) {
       size 1 → 2
   = part  same
   = part  kept
-  ? a stranger is there
+  ? another is there
 1 to create, 2 to change
 `
 	if got := text(plan); got != want {
@@ -120,8 +136,8 @@ func TestDeletionIsInReverseAndTakesOnlyWhatIsOursOrExact(t *testing.T) {
   = part  different (id-1): kept, not as the plan has it, and without the mark of khw-controller
       size 1 → 2
   = part  absent: not there
-  = part  given: kept, only looked up
-  ? a stranger is there
+  = part  looked up: kept, only looked up
+  ? another is there
 2 to delete
 `
 	if got := text(plan); got != want {
@@ -188,7 +204,7 @@ func TestApplyStopsBetweenStepsWhenInterrupted(t *testing.T) {
 func TestWait(t *testing.T) {
 	late := InstanceHealth{Name: "controller-1", ID: "i-1", State: "OutOfService", Reason: "too slow", Ours: true}
 	up := InstanceHealth{Name: "controller-0", ID: "i-0", State: "InService", InService: true, Ours: true}
-	stranger := InstanceHealth{Name: "i-9", State: "OutOfService"}
+	unmanaged := InstanceHealth{Name: "i-9", State: "OutOfService"}
 	inService := late
 	inService.InService = true
 	for name, test := range map[string]struct {
@@ -196,7 +212,7 @@ func TestWait(t *testing.T) {
 		says    string
 		told    int
 	}{
-		"at once":                 {[]any{[]InstanceHealth{up, stranger}}, "", 1},
+		"at once":                 {[]any{[]InstanceHealth{up, unmanaged}}, "", 1},
 		"in the end":              {[]any{[]InstanceHealth{up, late}, errors.New("throttled"), []InstanceHealth{up, inService}}, "", 2},
 		"never":                   {[]any{[]InstanceHealth{up, late}}, "not all controllers are in service: controller-1 (i-1) OutOfService: too slow", -1},
 		"nobody answers":          {[]any{errors.New("denied")}, "asking for the controllers' health: denied", 0},

@@ -48,13 +48,13 @@ func (c *classic) Read(ctx context.Context) (lb.State, error) {
 	}
 	c.found = &out.LoadBalancerDescriptions[0]
 	c.dns = awssdk.ToString(c.found.DNSName)
-	state := lb.State{Exists: true, Given: !c.cfg.Create, Problem: c.misplaced()}
-	if state.Others, err = c.controllers.strangers(ctx, c.members()); err != nil {
+	state := lb.State{Exists: true, ReadOnly: !c.cfg.Create, Problem: c.misplaced()}
+	if state.Unmanaged, err = c.controllers.unmanaged(ctx, c.members()); err != nil {
 		return lb.State{}, err
 	}
 	if !c.cfg.Create {
 		if c.listener() == nil {
-			state.Others = append(state.Others, fmt.Sprintf("load balancer %s does not listen on %d, so nobody is served; --create adds that", c.cfg.LoadBalancer, c.cfg.Port))
+			state.Unmanaged = append(state.Unmanaged, fmt.Sprintf("load balancer %s does not listen on %d, so nobody is served; --create adds that", c.cfg.LoadBalancer, c.cfg.Port))
 		}
 		return state, nil
 	}

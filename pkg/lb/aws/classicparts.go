@@ -105,8 +105,6 @@ func (z *classicCrossZone) Update(ctx context.Context) error {
 	return err
 }
 
-func (z *classicCrossZone) Delete(context.Context) error { return errGiven }
-
 // classicHealthCheck is the health check of a classic load balancer.
 type classicHealthCheck struct {
 	balancer *classic
@@ -145,8 +143,6 @@ func (h *classicHealthCheck) Update(ctx context.Context) error {
 	})
 	return err
 }
-
-func (h *classicHealthCheck) Delete(context.Context) error { return errGiven }
 
 // field is one property, as it is and as it should be.
 type field struct{ name, is, want string }

@@ -36,9 +36,8 @@ type account struct {
 	elb   *elasticloadbalancing.Client
 	elbv2 *elasticloadbalancingv2.Client
 	// What was just let go is in use a little longer: the network interfaces of a
-	// deleted load balancer, for one. Deleting is tried again every pause until
-	// patience is over.
-	pause, patience time.Duration
+	// deleted load balancer, for one.
+	pace lb.Pace
 }
 
 // balancer is a load balancer of either type.
@@ -50,6 +49,7 @@ type balancer interface {
 
 // Cloud is the load balancer of a Config.
 type Cloud struct {
+	account     *account
 	region      string
 	resources   []lb.Resource
 	balancer    balancer
@@ -65,11 +65,10 @@ func New(ctx context.Context, c Config) (*Cloud, error) {
 		return nil, err
 	}
 	return newCloud(c, sdk.Region, &account{
-		ec2:      newEC2Calls(ec2.NewFromConfig(sdk)),
-		elb:      elasticloadbalancing.NewFromConfig(sdk),
-		elbv2:    elasticloadbalancingv2.NewFromConfig(sdk),
-		pause:    5 * time.Second,
-		patience: 5 * time.Minute,
+		ec2:   newEC2Calls(ec2.NewFromConfig(sdk)),
+		elb:   elasticloadbalancing.NewFromConfig(sdk),
+		elbv2: elasticloadbalancingv2.NewFromConfig(sdk),
+		pace:  lb.Pace{Pause: 5 * time.Second, Patience: 5 * time.Minute},
 	}), nil
 }
 
@@ -119,7 +118,7 @@ func ownRegion(ctx context.Context, sdk awssdk.Config) string {
 }
 
 func newCloud(c Config, region string, a *account) *Cloud {
-	cloud := &Cloud{region: region}
+	cloud := &Cloud{account: a, region: region}
 	network := &vpc{account: a, name: c.VPC}
 	cloud.controllers = &controllers{account: a, vpc: network, names: c.Instances}
 	cloud.add(network)
@@ -198,4 +197,25 @@ func (c *Cloud) Health(ctx context.Context) ([]lb.InstanceHealth, error) {
 		}
 	}
 	return all, nil
+}
+
+// Stale is part of lb.Cloud.
+func (c *Cloud) Stale(context.Context) ([]lb.Resource, error) { return nil, nil }
+
+// Pace is part of lb.Cloud.
+func (c *Cloud) Pace() lb.Pace { return c.account.pace }
+
+// Preamble is part of lb.Cloud.
+func (c *Cloud) Preamble() []string {
+	return []string{"export AWS_DEFAULT_REGION=" + lb.Quote(c.region)}
+}
+
+// Status is part of lb.Cloud.
+func (c *Cloud) Status(ctx context.Context) (lb.Status, error) {
+	targets, err := c.Health(ctx)
+	s := lb.Status{Where: c.Where(), Kind: c.balancer.Kind(), Name: c.balancer.Name(), Targets: targets}
+	if dns := c.Address(); dns != "" {
+		s.Addresses = []string{dns}
+	}
+	return s, err
 }

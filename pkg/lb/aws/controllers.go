@@ -107,8 +107,8 @@ func (c *controllers) id(name string) string {
 	return i.id
 }
 
-// strangers says which of the registered instances are none of the controllers.
-func (c *controllers) strangers(ctx context.Context, registered []string) ([]string, error) {
+// unmanaged says which of the registered instances are none of the controllers.
+func (c *controllers) unmanaged(ctx context.Context, registered []string) ([]string, error) {
 	if err := c.look(ctx); err != nil {
 		return nil, err
 	}

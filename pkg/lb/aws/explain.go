@@ -15,6 +15,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/khw-controller/khw-controller/pkg/lb"
 )
 
 // code is the API's code of an error, or "".
@@ -81,6 +83,31 @@ func explain(call string, err error) string {
 		return fmt.Sprintf("%s failed inside AWS: %s; try again, and see health.aws.amazon.com", call, said)
 	}
 	return call + ": " + said
+}
+
+// Classify is part of lb.Cloud.
+func (c *Cloud) Classify(err error) lb.ErrorClass {
+	var op *smithy.OperationError
+	if !errors.As(err, &op) {
+		return lb.ErrorOther
+	}
+	switch {
+	case hasCode(err, "DuplicateLoadBalancerName", "DuplicateTargetGroupName", "DuplicateListener", "InvalidGroup.Duplicate", "InvalidPermission.Duplicate", "InvalidSubnet.Conflict"):
+		return lb.ErrorExists
+	case strings.HasSuffix(code(err), "NotFound"):
+		return lb.ErrorNotFound
+	case hasCode(err, "DependencyViolation", "ResourceInUse"):
+		return lb.ErrorBusy
+	case denied(err):
+		return lb.ErrorDenied
+	}
+	return lb.ErrorOther
+}
+
+// denied reports whether no attempt with these credentials will succeed.
+func denied(err error) bool {
+	return hasCode(err, "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ExpiredToken", "ExpiredTokenException", "RequestExpired",
+		"InvalidClientTokenId", "AuthFailure", "SignatureDoesNotMatch", "UnrecognizedClientException", "MissingAuthenticationToken", "IncompleteSignature")
 }
 
 func attemptsMade(err error) string {

@@ -83,7 +83,7 @@ func TestEachFailureAtEachStep(t *testing.T) {
 						if err == nil && deletion && name == "404" {
 							return // It is gone, which is what was wanted.
 						}
-						judge(t, err, call, failure.says)
+						check(t, err, call, failure.says)
 						reading := !slices.ContainsFunc(whole.calls[:i+1], func(c string) bool { return len(changing([]string{c})) > 0 })
 						if did := changing(f.calls); reading && len(did) > 0 {
 							t.Errorf("it did %v after it could not read", did)
@@ -103,7 +103,7 @@ func TestEachFailureAtEachStep(t *testing.T) {
 	}
 }
 
-func judge(t *testing.T, err error, call, says string) {
+func check(t *testing.T, err error, call, says string) {
 	t.Helper()
 	if err == nil {
 		t.Fatal("it does not fail")
@@ -175,7 +175,7 @@ func TestWhatIsInUseForGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = plan.Apply(t.Context(), func(lb.Step) {})
-	judge(t, err, "ec2:DeleteSecurityGroup", "(DependencyViolation)")
+	check(t, err, "ec2:DeleteSecurityGroup", "(DependencyViolation)")
 	if f.classic != nil {
 		t.Error("the load balancer, which comes first, is not deleted")
 	}

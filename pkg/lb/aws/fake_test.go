@@ -81,7 +81,7 @@ func (f *fake) cloud(c Config) *Cloud {
 	}
 	return newCloud(c, sdk.Region, &account{
 		ec2: newEC2Calls(ec2.NewFromConfig(sdk)), elb: elbv1.NewFromConfig(sdk), elbv2: elbv2.NewFromConfig(sdk),
-		pause: time.Millisecond, patience: time.Second,
+		pace: lb.Pace{Pause: time.Millisecond, Patience: time.Second},
 	})
 }
 
@@ -205,7 +205,7 @@ func page[T any](all []T, token *string) ([]T, *string) {
 	return all[i : i+1], awssdk.String(fmt.Sprint(i + 1))
 }
 
-// matches says whether a value is one of those of a filter, if there is one of
+// matches reports whether a value is one of those of a filter, if there is one of
 // that name.
 func matches(filters []ec2types.Filter, name string, value *string) bool {
 	for _, f := range filters {

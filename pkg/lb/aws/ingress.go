@@ -110,9 +110,6 @@ func (r *ingress) Create(ctx context.Context) error {
 	return err
 }
 
-// Update is never called: a rule is there or it is not.
-func (r *ingress) Update(context.Context) error { return errGiven }
-
 // Delete revokes what was found, which may be wider than what is wanted.
 func (r *ingress) Delete(ctx context.Context) error {
 	permission := types.IpPermission{IpProtocol: r.found.IpProtocol, FromPort: r.found.FromPort, ToPort: r.found.ToPort}

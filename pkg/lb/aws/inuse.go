@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -40,31 +39,11 @@ func (a *account) users(ctx context.Context, c Config, by types.Filter) ([]strin
 	return users, nil
 }
 
-// uses says whether a network interface is the balancer's, by the description
+// uses reports whether a network interface is the balancer's, by the description
 // that AWS gives it.
 func (c Config) uses(description string) bool {
 	if c.Type == Classic {
 		return description == "ELB "+c.LoadBalancer
 	}
 	return strings.HasPrefix(description, "ELB net/"+c.LoadBalancer+"/")
-}
-
-// whileInUse calls del again as long as what it deletes is in use by something
-// that is being deleted. Gone already is fine.
-func (a *account) whileInUse(ctx context.Context, del func() error) error {
-	deadline := time.Now().Add(a.patience)
-	for {
-		err := del()
-		switch {
-		case strings.HasSuffix(code(err), "NotFound"):
-			return nil
-		case !hasCode(err, "DependencyViolation", "ResourceInUse") || time.Now().After(deadline):
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(a.pause):
-		}
-	}
 }

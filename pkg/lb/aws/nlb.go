@@ -42,7 +42,7 @@ func (b *networkBalancer) Read(ctx context.Context) (lb.State, error) {
 	}
 	b.found = &out.LoadBalancers[0]
 	b.arn, b.dns = awssdk.ToString(b.found.LoadBalancerArn), awssdk.ToString(b.found.DNSName)
-	state := lb.State{Exists: true, Problem: b.unlike(), Changes: b.changes()}
+	state := lb.State{Exists: true, Problem: b.drift(), Changes: b.changes()}
 	if state.Ours, err = b.tagged(ctx, b.arn); err != nil {
 		return lb.State{}, err
 	}
@@ -50,13 +50,13 @@ func (b *networkBalancer) Read(ctx context.Context) (lb.State, error) {
 		state.Keep = "not made by " + lb.Owner
 	}
 	if len(b.found.SecurityGroups) == 0 {
-		state.Others = []string{fmt.Sprintf("load balancer %s was made without a security group and can be given none: the controllers' own group has to let its clients in", b.cfg.LoadBalancer)}
+		state.Unmanaged = []string{fmt.Sprintf("load balancer %s was made without a security group and can be given none: the controllers' own group has to let its clients in", b.cfg.LoadBalancer)}
 	}
 	return state, nil
 }
 
-// unlike says in what it differs that cannot be changed, or "".
-func (b *networkBalancer) unlike() string {
+// drift says in what it differs that cannot be changed, or "".
+func (b *networkBalancer) drift() string {
 	const other = ", which cannot be changed; name another with --load-balancer"
 	switch at := awssdk.ToString(b.found.VpcId); {
 	case b.found.Type != types.LoadBalancerTypeEnumNetwork:
@@ -88,7 +88,7 @@ func (b *networkBalancer) changes() []lb.Change {
 	return changes
 }
 
-// wantsGroup says whether the group is missing among those it has; one that was
+// wantsGroup reports whether the group is missing among those it has; one that was
 // made without any takes none.
 func (b *networkBalancer) wantsGroup() bool {
 	return len(b.found.SecurityGroups) > 0 && !slices.Contains(b.found.SecurityGroups, b.group.id)
@@ -131,8 +131,8 @@ func (b *networkBalancer) Delete(ctx context.Context) error {
 	if _, err := b.elbv2.DeleteLoadBalancer(ctx, &elb.DeleteLoadBalancerInput{LoadBalancerArn: &b.arn}); err != nil {
 		return err
 	}
-	gone := elb.NewLoadBalancersDeletedWaiter(b.elbv2, func(o *elb.LoadBalancersDeletedWaiterOptions) { o.MinDelay, o.MaxDelay = b.pause/5, b.pause })
-	return gone.Wait(ctx, &elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{b.arn}}, b.patience)
+	gone := elb.NewLoadBalancersDeletedWaiter(b.elbv2, func(o *elb.LoadBalancersDeletedWaiterOptions) { o.MinDelay, o.MaxDelay = b.pace.Pause/5, b.pace.Pause })
+	return gone.Wait(ctx, &elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{b.arn}}, b.pace.Patience)
 }
 
 func (b *networkBalancer) zones() []string {
@@ -181,8 +181,6 @@ func (z *nlbCrossZone) Update(ctx context.Context) error {
 	})
 	return err
 }
-
-func (z *nlbCrossZone) Delete(context.Context) error { return errGiven }
 
 // nlbListener forwards the port to the target group.
 type nlbListener struct {
@@ -266,7 +264,7 @@ func nlbTags() []types.Tag {
 	return []types.Tag{{Key: awssdk.String(lb.OwnerKey), Value: awssdk.String(lb.Owner)}}
 }
 
-// tagged says whether one of a load balancer, a listener or a target group bears
+// tagged reports whether one of a load balancer, a listener or a target group bears
 // our mark.
 func (a *account) tagged(ctx context.Context, arn string) (bool, error) {
 	out, err := a.elbv2.DescribeTags(ctx, &elb.DescribeTagsInput{ResourceArns: []string{arn}})

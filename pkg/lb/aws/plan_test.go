@@ -41,7 +41,7 @@ var kinds = []struct {
 			"not registered": func(f *fake) { f.classic.Instances = f.classic.Instances[1:] },
 		},
 		others: map[string]func(*fake){
-			"stranger": func(f *fake) {
+			"unmanaged": func(f *fake) {
 				f.classic.Instances = append(f.classic.Instances, v1types.Instance{InstanceId: awssdk.String("i-worker")})
 			},
 			"stopped twin":   stoppedTwin,
@@ -124,7 +124,7 @@ var kinds = []struct {
 			"no balancer":    func(f *fake) { f.network, f.listener = nil, nil },
 		},
 		others: map[string]func(*fake){
-			"stranger":           func(f *fake) { f.targets = append(f.targets, "i-worker") },
+			"unmanaged":          func(f *fake) { f.targets = append(f.targets, "i-worker") },
 			"another port":       func(f *fake) { f.strayTarget = "i-1" },
 			"no security groups": func(f *fake) { f.network.SecurityGroups = nil },
 		},

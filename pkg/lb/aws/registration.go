@@ -48,7 +48,7 @@ func (r *registration) Read(ctx context.Context) (lb.State, error) {
 	r.instance = found
 	state := lb.State{ID: found.id, Exists: slices.Contains(r.pool.members(), found.id)}
 	if zones := r.pool.zones(); len(zones) > 0 && !slices.Contains(zones, found.zone) {
-		state.Others = []string{fmt.Sprintf("%s is in %s, where the load balancer has no subnet, and gets no traffic; add one with --create and --subnet", r.name, found.zone)}
+		state.Unmanaged = []string{fmt.Sprintf("%s is in %s, where the load balancer has no subnet, and gets no traffic; add one with --create and --subnet", r.name, found.zone)}
 	}
 	return state, nil
 }
@@ -56,9 +56,6 @@ func (r *registration) Read(ctx context.Context) (lb.State, error) {
 func (r *registration) Create(ctx context.Context) error {
 	return r.pool.register(ctx, r.instance.id)
 }
-
-// Update is never called: a registration is there or it is not.
-func (r *registration) Update(context.Context) error { return errGiven }
 
 func (r *registration) Delete(ctx context.Context) error {
 	return r.pool.deregister(ctx, r.instance.id)

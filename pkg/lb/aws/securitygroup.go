@@ -91,7 +91,7 @@ func (g *securityGroup) Read(ctx context.Context) (lb.State, error) {
 
 func (g *securityGroup) compare(ctx context.Context, found types.SecurityGroup) (lb.State, error) {
 	g.id = awssdk.ToString(found.GroupId)
-	state := lb.State{Exists: true, ID: g.id, Given: !g.create, Ours: tag(found.Tags, lb.OwnerKey) == lb.Owner}
+	state := lb.State{Exists: true, ID: g.id, ReadOnly: !g.create, Ours: tag(found.Tags, lb.OwnerKey) == lb.Owner}
 	if !state.Ours {
 		state.Keep = "not made by " + lb.Owner
 		return state, nil
@@ -113,18 +113,13 @@ func (g *securityGroup) Create(ctx context.Context) error {
 		return err
 	}
 	g.id = awssdk.ToString(out.GroupId)
-	seen := ec2.NewSecurityGroupExistsWaiter(g.ec2.DescribeSecurityGroups, func(o *ec2.SecurityGroupExistsWaiterOptions) { o.MinDelay, o.MaxDelay = g.pause/5, g.pause })
-	return seen.Wait(ctx, &ec2.DescribeSecurityGroupsInput{GroupIds: []string{g.id}}, g.patience)
+	seen := ec2.NewSecurityGroupExistsWaiter(g.ec2.DescribeSecurityGroups, func(o *ec2.SecurityGroupExistsWaiterOptions) { o.MinDelay, o.MaxDelay = g.pace.Pause/5, g.pace.Pause })
+	return seen.Wait(ctx, &ec2.DescribeSecurityGroupsInput{GroupIds: []string{g.id}}, g.pace.Patience)
 }
 
-// Update is never called: a group has nothing that is changed.
-func (g *securityGroup) Update(context.Context) error { return errGiven }
-
 func (g *securityGroup) Delete(ctx context.Context) error {
-	return g.whileInUse(ctx, func() error {
-		_, err := g.ec2.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: &g.id})
-		return err
-	})
+	_, err := g.ec2.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: &g.id})
+	return err
 }
 
 // list reads the group's rules once.

@@ -63,9 +63,9 @@ func (s *subnet) Read(ctx context.Context) (lb.State, error) {
 	}
 	found := named[0]
 	s.id, s.zone, s.cidr = awssdk.ToString(found.SubnetId), awssdk.ToString(found.AvailabilityZone), awssdk.ToString(found.CidrBlock)
-	state := lb.State{Exists: true, ID: s.id, Given: !s.cfg.Create, Ours: tag(found.Tags, lb.OwnerKey) == lb.Owner}
+	state := lb.State{Exists: true, ID: s.id, ReadOnly: !s.cfg.Create, Ours: tag(found.Tags, lb.OwnerKey) == lb.Owner}
 	if s.spec.CIDR != "" && s.cidr != s.spec.CIDR {
-		state.Others = append(state.Others, fmt.Sprintf("subnet %s has %s, not %s; it is used as it is", s.spec.Name, s.cidr, s.spec.CIDR))
+		state.Unmanaged = append(state.Unmanaged, fmt.Sprintf("subnet %s has %s, not %s; it is used as it is", s.spec.Name, s.cidr, s.spec.CIDR))
 	}
 	if !state.Ours {
 		state.Keep = "not made by " + lb.Owner
@@ -105,18 +105,13 @@ func (s *subnet) Create(ctx context.Context) error {
 		return err
 	}
 	s.id, s.zone, s.cidr = awssdk.ToString(out.Subnet.SubnetId), awssdk.ToString(out.Subnet.AvailabilityZone), s.spec.CIDR
-	available := ec2.NewSubnetAvailableWaiter(s.ec2.DescribeSubnets, func(o *ec2.SubnetAvailableWaiterOptions) { o.MinDelay, o.MaxDelay = s.pause/5, s.pause })
-	return available.Wait(ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{s.id}}, s.patience)
+	available := ec2.NewSubnetAvailableWaiter(s.ec2.DescribeSubnets, func(o *ec2.SubnetAvailableWaiterOptions) { o.MinDelay, o.MaxDelay = s.pace.Pause/5, s.pace.Pause })
+	return available.Wait(ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{s.id}}, s.pace.Patience)
 }
 
-// Update is never called: no difference of a subnet is changed.
-func (s *subnet) Update(context.Context) error { return errGiven }
-
 func (s *subnet) Delete(ctx context.Context) error {
-	return s.whileInUse(ctx, func() error {
-		_, err := s.ec2.DeleteSubnet(ctx, &ec2.DeleteSubnetInput{SubnetId: &s.id})
-		return err
-	})
+	_, err := s.ec2.DeleteSubnet(ctx, &ec2.DeleteSubnetInput{SubnetId: &s.id})
+	return err
 }
 
 func subnetIDs(subnets []types.Subnet) string {

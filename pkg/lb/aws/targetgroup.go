@@ -41,7 +41,7 @@ func (g *targetGroup) Read(ctx context.Context) (lb.State, error) {
 	}
 	found := out.TargetGroups[0]
 	g.arn = awssdk.ToString(found.TargetGroupArn)
-	state := lb.State{Exists: true, Problem: g.unlike(found), Changes: g.changes(found)}
+	state := lb.State{Exists: true, Problem: g.drift(found), Changes: g.changes(found)}
 	if state.Ours, err = g.tagged(ctx, g.arn); err != nil {
 		return lb.State{}, err
 	}
@@ -52,8 +52,8 @@ func (g *targetGroup) Read(ctx context.Context) (lb.State, error) {
 	if err != nil {
 		return lb.State{}, err
 	}
-	state.Others, err = g.controllers.strangers(ctx, g.targets)
-	state.Others = append(state.Others, elsewhere...)
+	state.Unmanaged, err = g.controllers.unmanaged(ctx, g.targets)
+	state.Unmanaged = append(state.Unmanaged, elsewhere...)
 	return state, err
 }
 
@@ -83,8 +83,8 @@ func (g *targetGroup) onPort(d types.TargetHealthDescription) bool {
 	return d.Target.Port == nil || *d.Target.Port == g.cfg.Port
 }
 
-// unlike says in what it differs that cannot be changed, or "".
-func (g *targetGroup) unlike(found types.TargetGroup) string {
+// drift says in what it differs that cannot be changed, or "".
+func (g *targetGroup) drift(found types.TargetGroup) string {
 	vpcID := g.vpc.id
 	if vpcID == "" {
 		vpcID = awssdk.ToString(found.VpcId)
@@ -148,10 +148,8 @@ func (g *targetGroup) Update(ctx context.Context) error {
 }
 
 func (g *targetGroup) Delete(ctx context.Context) error {
-	return g.whileInUse(ctx, func() error {
-		_, err := g.elbv2.DeleteTargetGroup(ctx, &elb.DeleteTargetGroupInput{TargetGroupArn: &g.arn})
-		return err
-	})
+	_, err := g.elbv2.DeleteTargetGroup(ctx, &elb.DeleteTargetGroupInput{TargetGroupArn: &g.arn})
+	return err
 }
 
 func (g *targetGroup) members() []string { return g.targets }

@@ -17,18 +17,8 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
 
-// given is embedded by what is only looked up: lb never calls these.
-type given struct{}
-
-func (given) Create(context.Context) error { return errGiven }
-func (given) Update(context.Context) error { return errGiven }
-func (given) Delete(context.Context) error { return errGiven }
-
-var errGiven = fmt.Errorf("this is only looked up")
-
 // vpc is the VPC with the lab's tag Name.
 type vpc struct {
-	given
 	*account
 	name string
 	id   string
@@ -49,7 +39,7 @@ func (v *vpc) Read(ctx context.Context) (lb.State, error) {
 			ids = append(ids, awssdk.ToString(found.VpcId))
 		}
 	}
-	state := lb.State{Given: true, Exists: len(ids) == 1}
+	state := lb.State{ReadOnly: true, Exists: len(ids) == 1}
 	switch len(ids) {
 	case 0:
 		state.Problem = "no VPC of this region has this tag Name; name yours with --vpc, or another --region"
@@ -67,7 +57,7 @@ func overlap(a, b string) bool {
 	return errA == nil && errB == nil && p.Overlaps(q)
 }
 
-// contains says whether range a has all of range b.
+// contains reports whether range a has all of range b.
 func contains(a, b string) bool {
 	p, errA := netip.ParsePrefix(a)
 	q, errB := netip.ParsePrefix(b)
