@@ -358,6 +358,49 @@ func TestStale(t *testing.T) {
 	}
 }
 
+// shared is a part that asks whether it can go.
+type shared struct {
+	*part
+	asked *[]string
+	why   string
+}
+
+func (s *shared) Keep(context.Context) (string, error) {
+	*s.asked = append(*s.asked, s.name)
+	return s.why, nil
+}
+
+// TestKeepIsAskedOfWhatWouldGo in a deletion, and of the last first.
+func TestKeepIsAskedOfWhatWouldGo(t *testing.T) {
+	var asked, log []string
+	ours := State{Exists: true, Ours: true}
+	c := &sharing{parts: &parts{}}
+	for _, s := range []*shared{
+		{part: &part{name: "a", state: ours}, why: "b needs it"}, {part: &part{name: "b", state: ours}},
+		{part: &part{name: "theirs", state: State{Exists: true}}}, {part: &part{name: "absent"}},
+	} {
+		s.asked, s.log = &asked, &log
+		c.all = append(c.all, s)
+	}
+	if _, err := NewPlan(t.Context(), c); err != nil || len(asked) > 0 {
+		t.Errorf("got %v, and %v were asked", err, asked)
+	}
+	plan, err := NewDeletion(t.Context(), c)
+	if err != nil || !slices.Equal(asked, []string{"b", "a"}) {
+		t.Errorf("got %v, and %v were asked", err, asked)
+	}
+	if got := text(plan); !strings.Contains(got, "  - part  b\n  = part  a: kept, b needs it\n1 to delete") {
+		t.Errorf("got %s", got)
+	}
+}
+
+type sharing struct {
+	*parts
+	all []Resource
+}
+
+func (c *sharing) Resources() []Resource { return c.all }
+
 func TestWhatIsOnlyLookedUpIsNeverChanged(t *testing.T) {
 	for _, test := range []struct {
 		state   State

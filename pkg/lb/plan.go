@@ -119,16 +119,22 @@ func plan(step *Step, state State) (problem string) {
 // reverse, what bears this program's mark, and the memberships of the instances.
 func NewDeletion(ctx context.Context, cloud Cloud) (*Plan, error) {
 	p := &Plan{cloud: cloud}
+	var states []State
 	err := p.read(ctx, func(step Step, state State) {
-		if step.Why = keeps(step.resource, state); step.Why == "" {
-			step.Action = Delete
-		} else {
-			step.Action = Keep
-		}
-		p.Steps = append(p.Steps, step)
+		p.Steps, states = append(p.Steps, step), append(states, state)
 	})
 	if err != nil {
 		return nil, err
+	}
+	for i := len(p.Steps) - 1; i >= 0; i-- {
+		step := &p.Steps[i]
+		if step.Why, err = keeps(ctx, step.resource, states[i]); err != nil {
+			return nil, fmt.Errorf("asking what needs %s %s: %w", step.Kind, step.Name, cloud.Explain(err))
+		}
+		step.Action = Keep
+		if step.Why == "" {
+			step.Action = Delete
+		}
 	}
 	stale, err := p.stale(ctx)
 	if err != nil {
@@ -141,19 +147,22 @@ func NewDeletion(ctx context.Context, cloud Cloud) (*Plan, error) {
 }
 
 // keeps says why a deletion leaves something, or is "".
-func keeps(r Resource, state State) string {
+func keeps(ctx context.Context, r Resource, state State) (string, error) {
 	_, deletes := r.(Deleter)
 	switch {
 	case !state.Exists:
-		return notThere
+		return notThere, nil
 	case state.Keep != "":
-		return state.Keep
+		return state.Keep, nil
 	case state.ReadOnly || !deletes:
-		return "only looked up"
+		return "only looked up", nil
 	case !state.Ours && !state.Membership:
-		return NotOurs
+		return NotOurs, nil
 	}
-	return ""
+	if keeper, asks := r.(Keeper); asks {
+		return keeper.Keep(ctx)
+	}
+	return "", nil
 }
 
 func (p *Plan) read(ctx context.Context, add func(Step, State)) error {

@@ -49,6 +49,16 @@ func (o Options) Tell(what string) {
 	}
 }
 
+// Use is what a run does, for the permissions that it takes.
+type Use struct {
+	// Change applies the plan; otherwise it is only looked at.
+	Change bool
+	// Delete plans a deletion.
+	Delete bool
+	// Health asks for the health of what is behind the balancer: a wait, a status.
+	Health bool
+}
+
 // Cloud is one load balancer in one cloud, as it should be.
 type Cloud interface {
 	// Where says in a few words which account's or project's load balancer in
@@ -147,6 +157,16 @@ type Deleter interface {
 	Delete(ctx context.Context) error
 }
 
+// Keeper is a Deleter that has to ask whether it can go: a plan to make it need
+// not know.
+type Keeper interface {
+	Deleter
+	// Keep says why a deletion leaves it, or is "". It is called in a deletion only,
+	// after all Resources were read, on what would be deleted, and on the later
+	// Resources first: what they keep may be what keeps this one.
+	Keep(ctx context.Context) (string, error)
+}
+
 // Commander is a Resource whose Actions can be written as lines for a shell and
 // the cloud's own tool.
 type Commander interface {
@@ -178,7 +198,7 @@ type State struct {
 	// Membership reports that it is the place of one of Options.Instances behind
 	// the balancer, which no cloud can mark: a deletion ends it in any case.
 	Membership bool
-	// Keep says why a deletion leaves it although it is Ours, if it does.
+	// Keep says why a deletion leaves it although it is Ours, if it does; see Keeper.
 	Keep string
 	// Unmanaged are things beside it that are not in the plan and are left alone,
 	// each in words: "instance i-0abc is registered too".
