@@ -41,9 +41,11 @@ func (p *Plan) create(ctx context.Context, r Creator) error {
 		switch {
 		case readErr != nil:
 			return readErr
+		case state.Problem != "":
+			return errors.New(state.Problem)
 		case !state.Exists:
 			return &unseen{err}
-		case state.Problem == "" && len(state.Changes) == 0:
+		case len(state.Changes) == 0:
 			return nil
 		}
 		return errDifferent

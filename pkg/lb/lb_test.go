@@ -290,7 +290,7 @@ func TestRepetition(t *testing.T) {
 	}{
 		"made already":                  {State{}, errExists, is(State{Exists: true, Ours: true}), 1, nil},
 		"made already, and differently": {State{}, errExists, is(State{Exists: true, Changes: change}), 1, errDifferent},
-		"made already, and wrong":       {State{}, errExists, is(State{Exists: true, Problem: "wrong"}), 1, errDifferent},
+		"made already, and wrong":       {State{}, errExists, is(State{Exists: true, Problem: "wrong"}), 1, errors.New("wrong")},
 		"not seen yet":                  {State{}, errExists, func(p *part) { p.then = nil; p.state = State{}; p.fails = nil }, 2, nil},
 		"busy when made":                {State{}, errBusy, func(p *part) { p.fails = nil }, 2, nil},
 		"busy when changed":             {State{Exists: true, Changes: change}, errBusy, func(p *part) { p.fails = nil }, 2, nil},
@@ -342,7 +342,7 @@ func TestBusyForGood(t *testing.T) {
 // TestStale goes last when the rest is made, and first when all is deleted.
 func TestStale(t *testing.T) {
 	old := State{Exists: true, Ours: true}
-	c := &parts{all: []*part{{name: "new"}}, gone: []*part{{name: "old-1", state: old}, {name: "old-2", state: old}, {name: "old-3"}}}
+	c := &parts{all: []*part{{name: "new"}}, gone: []*part{{name: "old-1", state: old}, {name: "old-2", state: old}, {name: "old-3"}, {name: "old-4", state: State{Exists: true, Keep: "b needs it"}}}}
 	for _, test := range []struct {
 		plan func(context.Context, Cloud) (*Plan, error)
 		did  []string
@@ -354,6 +354,9 @@ func TestStale(t *testing.T) {
 		}
 		if err := plan.Apply(t.Context(), func(Step) {}); err != nil || !slices.Equal(c.log, test.did) {
 			t.Errorf("got %v, it did %v, want %v", err, c.log, test.did)
+		}
+		if got := text(plan); !strings.Contains(got, "  = part  old-4: kept, b needs it\n") {
+			t.Errorf("got %s", got)
 		}
 	}
 }

@@ -188,9 +188,14 @@ func (p *Plan) stale(ctx context.Context) ([]Step, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading %s %s: %w", r.Kind(), r.Name(), p.cloud.Explain(err))
 		}
-		if state.Exists {
-			steps = append(steps, Step{Action: Delete, Kind: r.Kind(), Name: r.Name(), ID: state.ID, Unmanaged: state.Unmanaged, resource: r})
+		if !state.Exists {
+			continue
 		}
+		step := Step{Action: Delete, Kind: r.Kind(), Name: r.Name(), ID: state.ID, Unmanaged: state.Unmanaged, resource: r}
+		if state.Keep != "" {
+			step.Action, step.Why = Keep, state.Keep
+		}
+		steps = append(steps, step)
 	}
 	return steps, nil
 }

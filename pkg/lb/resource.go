@@ -70,7 +70,8 @@ type Cloud interface {
 	// Stale are, once all Resources were read, the things that bear the mark of
 	// this program and are no longer wanted, such as the rule for a range that is
 	// not allowed any more, and with Options.Prune the registrations of instances
-	// that are gone. Each is a Deleter; their order is the one to delete them in.
+	// that are gone. Each is a Deleter, unless its State has a Keep; their order is
+	// the one to delete them in.
 	Stale(ctx context.Context) ([]Resource, error)
 	// Address is the DNS name or IP address that clients use, or "" while it has
 	// none. It is known once the Resources were read or created.

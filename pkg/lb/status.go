@@ -3,6 +3,7 @@
 package lb
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -32,6 +33,20 @@ type Listener struct {
 	Target string `json:"target"`
 	// Serves reports whether it is the one that the controllers' clients use.
 	Serves bool `json:"serves"`
+}
+
+// ReadStatus reads all of a load balancer, as it is.
+func ReadStatus(ctx context.Context, cloud Cloud) (Status, error) {
+	for _, r := range cloud.Resources() {
+		if _, err := r.Read(ctx); err != nil {
+			return Status{}, fmt.Errorf("reading %s %s: %w", r.Kind(), r.Name(), cloud.Explain(err))
+		}
+	}
+	status, err := cloud.Status(ctx)
+	if err != nil {
+		return Status{}, fmt.Errorf("reading the status: %w", cloud.Explain(err))
+	}
+	return status, nil
 }
 
 // Serving reports whether clients reach a controller: an address, a listener for

@@ -15,8 +15,6 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-
-	"github.com/khw-controller/khw-controller/pkg/lb"
 )
 
 // code is the API's code of an error, or "".
@@ -68,46 +66,23 @@ func explain(call string, err error) string {
 	case hasCode(err, "ExpiredToken", "ExpiredTokenException", "RequestExpired"):
 		return fmt.Sprintf("%s: the credentials have expired: %s; log in again, for example with aws sso login", call, said)
 	case hasCode(err, "InvalidClientTokenId", "AuthFailure", "SignatureDoesNotMatch", "UnrecognizedClientException", "MissingAuthenticationToken", "IncompleteSignature"):
-		return fmt.Sprintf("%s: AWS does not accept the credentials: %s; check --profile, AWS_PROFILE, AWS_ACCESS_KEY_ID and this machine's clock", call, said)
+		return fmt.Sprintf("%s: AWS does not accept the credentials: %s; check --profile, AWS_PROFILE, AWS_ACCESS_KEY_ID, this machine's clock, and that --region is one of the account's", call, said)
 	case strings.Contains(code(err), "Throttl") || hasCode(err, "RequestLimitExceeded", "TooManyRequestsException"):
 		return fmt.Sprintf("%s is throttled by AWS: %s; try again in a minute", call, said)
 	case strings.HasSuffix(code(err), "LimitExceeded") || strings.HasPrefix(code(err), "TooMany"):
 		return fmt.Sprintf("%s: a quota of the account is used up: %s; raise it in AWS Service Quotas", call, said)
 	case hasCode(err, "DuplicateLoadBalancerName", "DuplicateTargetGroupName"):
-		return fmt.Sprintf("%s: %s; choose another name with --load-balancer or --target-group", call, said)
+		return fmt.Sprintf("%s: %s; it is being made or deleted elsewhere: try again in a minute, or choose another name with --load-balancer or --target-group", call, said)
 	case timedOut(err):
 		return fmt.Sprintf("%s had no answer in time%s; check the network and AWS_ENDPOINT_URL, or raise --request-timeout", call, attemptsMade(err))
+	case noSuchHost(err) != "":
+		return fmt.Sprintf("%s does not reach AWS: there is no host %s; check --region, and the network", call, noSuchHost(err))
 	case unreached(err) != nil:
 		return fmt.Sprintf("%s does not reach AWS: %s%s; check the network and AWS_ENDPOINT_URL", call, oneLine(unreached(err).Error()), attemptsMade(err))
 	case status(err) >= 500:
 		return fmt.Sprintf("%s failed inside AWS: %s; try again, and see health.aws.amazon.com", call, said)
 	}
 	return call + ": " + said
-}
-
-// Classify is part of lb.Cloud.
-func (c *Cloud) Classify(err error) lb.ErrorClass {
-	var op *smithy.OperationError
-	if !errors.As(err, &op) {
-		return lb.ErrorOther
-	}
-	switch {
-	case hasCode(err, "DuplicateLoadBalancerName", "DuplicateTargetGroupName", "DuplicateListener", "InvalidGroup.Duplicate", "InvalidPermission.Duplicate", "InvalidSubnet.Conflict"):
-		return lb.ErrorExists
-	case strings.HasSuffix(code(err), "NotFound"):
-		return lb.ErrorNotFound
-	case hasCode(err, "DependencyViolation", "ResourceInUse"):
-		return lb.ErrorBusy
-	case denied(err):
-		return lb.ErrorDenied
-	}
-	return lb.ErrorOther
-}
-
-// denied reports whether no attempt with these credentials will succeed.
-func denied(err error) bool {
-	return hasCode(err, "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ExpiredToken", "ExpiredTokenException", "RequestExpired",
-		"InvalidClientTokenId", "AuthFailure", "SignatureDoesNotMatch", "UnrecognizedClientException", "MissingAuthenticationToken", "IncompleteSignature")
 }
 
 func attemptsMade(err error) string {
@@ -131,6 +106,16 @@ func unreached(err error) error {
 		return withURL.Err
 	}
 	return nil
+}
+
+// noSuchHost is the name that does not resolve, or "": that of a region which
+// does not exist, for one.
+func noSuchHost(err error) string {
+	var dns *net.DNSError
+	if errors.As(err, &dns) && dns.IsNotFound {
+		return dns.Name
+	}
+	return ""
 }
 
 func status(err error) int {
