@@ -28,9 +28,8 @@ func (p *Plan) WriteCommands(w io.Writer) error {
 		if !ok {
 			return fmt.Errorf("there are no commands to %s %s", s.Action, s)
 		}
-		fmt.Fprintf(w, "\n# %s %s\n", s.Action, s)
-		for _, line := range c.Commands(s.Action) {
-			fmt.Fprintln(w, line)
+		if lines := c.Commands(s.Action); len(lines) > 0 {
+			fmt.Fprintf(w, "\n# %s %s\n%s\n", s.Action, s, strings.Join(lines, "\n"))
 		}
 	}
 	return nil

@@ -48,6 +48,9 @@ func (p *Plan) create(ctx context.Context, r Creator) error {
 		case len(state.Changes) == 0:
 			return nil
 		}
+		if u, updates := r.(Updater); updates && state.Ours {
+			return u.Update(ctx) // The earlier attempt got half-way.
+		}
 		return errDifferent
 	})
 }

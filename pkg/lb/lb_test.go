@@ -289,6 +289,7 @@ func TestRepetition(t *testing.T) {
 		err    error
 	}{
 		"made already":                  {State{}, errExists, is(State{Exists: true, Ours: true}), 1, nil},
+		"made half":                     {State{}, errExists, func(p *part) { p.state, p.fails = State{Exists: true, Ours: true, Changes: change}, nil }, 2, nil},
 		"made already, and differently": {State{}, errExists, is(State{Exists: true, Changes: change}), 1, errDifferent},
 		"made already, and wrong":       {State{}, errExists, is(State{Exists: true, Problem: "wrong"}), 1, errors.New("wrong")},
 		"not seen yet":                  {State{}, errExists, func(p *part) { p.then = nil; p.state = State{}; p.fails = nil }, 2, nil},

@@ -172,8 +172,8 @@ type Keeper interface {
 // the cloud's own tool.
 type Commander interface {
 	Resource
-	// Commands are the lines of one Action. They may use variables that the lines
-	// of the Resources before it have set.
+	// Commands are the lines of one Action; none if those of the Resources before it
+	// do it too. They may use variables that these have set.
 	Commands(action Action) []string
 }
 

@@ -68,7 +68,7 @@ func (a *classicAttributes) changes() []lb.Change {
 		changes = append(changes, lb.Change{Field: "idle timeout", Old: number(a.idle()), New: number(*w.IdleTimeout)})
 	}
 	if w := want.ConnectionDraining; w != nil {
-		changes = append(changes, lb.Change{Field: "connection draining", Old: number(a.draining()), New: number(*w.Timeout)})
+		changes = append(changes, lb.Change{Field: "connection draining", Old: orOff(a.draining()), New: number(*w.Timeout)})
 	}
 	if w := want.CrossZoneLoadBalancing; w != nil {
 		changes = append(changes, lb.Change{Field: "cross-zone balancing", Old: strconv.FormatBool(a.crossZone()), New: strconv.FormatBool(w.Enabled)})
@@ -89,6 +89,13 @@ func (a *classicAttributes) draining() int32 {
 		return awssdk.ToInt32(d.Timeout)
 	}
 	return 0
+}
+
+func orOff(n int32) string {
+	if n == 0 {
+		return "off"
+	}
+	return number(n)
 }
 
 func (a *classicAttributes) crossZone() bool {

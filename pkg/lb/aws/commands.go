@@ -62,3 +62,7 @@ func markOption(kind, name string) string {
 
 // markTag is the mark as elb and elbv2 take it.
 const markTag = "Key=" + lb.OwnerKey + ",Value=" + lb.Owner
+
+// untilUnused repeats a line: the network interfaces of a deleted load balancer
+// are in the way for some minutes.
+func untilUnused(line string) string { return "until " + line + "; do sleep 5; done" }

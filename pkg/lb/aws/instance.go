@@ -64,6 +64,11 @@ func (i instance) isGone() bool {
 	return slices.Contains([]string{gone, string(types.InstanceStateNameTerminated), string(types.InstanceStateNameShuttingDown)}, i.state)
 }
 
+// isStopped reports whether it may be started again.
+func (i instance) isStopped() bool {
+	return i.state == string(types.InstanceStateNameStopped) || i.state == string(types.InstanceStateNameStopping)
+}
+
 // String is for a list of candidates.
 func (i instance) String() string {
 	if i.ip == "" {

@@ -229,7 +229,7 @@ func (z *nlbCrossZone) Kind() string { return "cross-zone balancing" }
 func (z *nlbCrossZone) Name() string { return z.balancer.cfg.LoadBalancer }
 
 func (z *nlbCrossZone) Read(ctx context.Context) (lb.State, error) {
-	if z.balancer.found == nil {
+	if z.balancer.arn == "" {
 		return lb.State{}, nil
 	}
 	out, err := z.balancer.elbv2.DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{LoadBalancerArn: &z.balancer.arn})

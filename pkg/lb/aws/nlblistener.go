@@ -37,7 +37,7 @@ func (l *nlbListener) Name() string { return listenerName(l.balancer.cfg.Port) }
 
 func (l *nlbListener) Read(ctx context.Context) (lb.State, error) {
 	l.arn, l.idle = "", 0
-	if l.balancer.found == nil {
+	if l.balancer.arn == "" {
 		return lb.State{}, nil
 	}
 	if err := l.balancer.readListeners(ctx); err != nil {

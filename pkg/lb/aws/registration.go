@@ -73,7 +73,7 @@ func (r *registration) notRunning(problem string) lb.State {
 	case 0:
 		return lb.State{Problem: problem}
 	case 1:
-		if i := registered[0]; !r.controllers.serves(i) {
+		if i := registered[0]; i.isStopped() {
 			problem = fmt.Sprintf("%s is registered and %s; start it, or leave it out of --instances", i.id, i.state)
 		}
 	}

@@ -99,7 +99,7 @@ func (g *securityGroup) Keep(ctx context.Context) (string, error) {
 
 func (g *securityGroup) Commands(a lb.Action) []string {
 	if a == lb.Delete {
-		return []string{line("ec2 delete-security-group --group-id", g.id)}
+		return []string{untilUnused(line("ec2 delete-security-group --group-id", g.id))}
 	}
 	name := lb.Quote(g.name)
 	return []string{capture(variable("group", g.name), "GroupId", "ec2 create-security-group --group-name", name, "--description", name,

@@ -116,7 +116,7 @@ func (s *subnet) Keep(ctx context.Context) (string, error) {
 
 func (s *subnet) Commands(a lb.Action) []string {
 	if a == lb.Delete {
-		return []string{line("ec2 delete-subnet --subnet-id", s.id)}
+		return []string{untilUnused(line("ec2 delete-subnet --subnet-id", s.id))}
 	}
 	words := []string{"ec2 create-subnet --vpc-id", s.vpc.id, "--cidr-block", s.spec.CIDR}
 	if s.spec.Zone != "" {
