@@ -12,7 +12,10 @@ import (
 
 // Preamble is part of lb.Cloud.
 func (c *Cloud) Preamble() []string {
-	lines := []string{"export AWS_DEFAULT_REGION=" + lb.Quote(c.place.region)}
+	region := lb.Quote(c.place.region)
+	// The aws tool's two versions read different ones; the second shows results in a
+	// pager.
+	lines := []string{"export AWS_REGION=" + region + " AWS_DEFAULT_REGION=" + region + " AWS_PAGER="}
 	if c.config.Profile != "" {
 		lines = append(lines, "export AWS_PROFILE="+lb.Quote(c.config.Profile))
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +30,7 @@ var failures = map[string]struct {
 	"429":                {refused(429, "Throttling"), "is throttled by AWS: the fake account says Throttling (Throttling) after 3 attempts; try again", true},
 	"500":                {refused(500, "InternalFailure"), "failed inside AWS: the fake account says InternalFailure (InternalFailure) after 3 attempts; try again", true},
 	"unreachable":        {unsent(errors.New("dial tcp: connection refused")), "does not reach AWS: dial tcp: connection refused after 3 attempts; check the network", true},
+	"no such region":     {unsent(&net.DNSError{Name: "ec2.us-esat-1.amazonaws.com", IsNotFound: true}), "does not reach AWS: there is no host ec2.us-esat-1.amazonaws.com; check --region", false},
 	"time-out":           {unsent(context.DeadlineExceeded), "had no answer in time after 3 attempts; check the network", true},
 }
 
