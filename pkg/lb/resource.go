@@ -225,10 +225,8 @@ type InstanceHealth struct {
 	// State and Reason are the cloud's own words.
 	State  string `json:"state"`
 	Reason string `json:"reason,omitempty"`
-	// Since is when it was first seen in this State, where that is known.
-	Since *time.Time `json:"since,omitempty"`
 	// Machine is the state of the instance itself, in the cloud's word, and
-	// MachineSince since when, where that is known.
+	// MachineSince since when, where the cloud tells: of the State no cloud does.
 	Machine      string     `json:"machine,omitempty"`
 	MachineSince *time.Time `json:"machineSince,omitempty"`
 	// Ours reports whether it is one of Options.Instances.

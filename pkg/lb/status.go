@@ -81,7 +81,7 @@ func (s Status) WriteText(w io.Writer) {
 		fmt.Fprintf(t, "  listener\t%s/%s\t→ %s%s\n", l.Protocol, l.Port, l.Target, note)
 	}
 	for _, h := range s.Targets {
-		fmt.Fprintf(t, "  target\t%s\t%s%s\t%s%s\t%s\n", h.label(), h.State, since(h.Since), h.Machine, since(h.MachineSince), h.Reason)
+		fmt.Fprintf(t, "  target\t%s\t%s\t%s%s\t%s\n", h.label(), h.State, h.Machine, since(h.MachineSince), h.Reason)
 	}
 	_ = t.Flush()
 	if !s.Serving() {

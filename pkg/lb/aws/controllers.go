@@ -105,6 +105,14 @@ func (c *controllers) find(name string) (instance, string) {
 	return instance{}, fmt.Sprintf("no instance has this tag Name; start one in %s (lab chapter 3), or leave it out of --instances", c.vpc.id)
 }
 
+// anyIn reports whether a controller is in one of these zones.
+func (c *controllers) anyIn(zones []string) bool {
+	return slices.ContainsFunc(c.names, func(name string) bool {
+		i, problem := c.find(name)
+		return problem == "" && slices.Contains(zones, i.zone)
+	})
+}
+
 // id is the ID of the one that runs in the VPC, or "".
 func (c *controllers) id(name string) string {
 	i, _ := c.find(name)

@@ -63,6 +63,11 @@ var kinds = []struct {
 			"two running":      func(f *fake) { f.instances = append(f.instances, instanceOf("i-7", "controller-1")) },
 			"none":             func(f *fake) { f.instances = f.instances[1:] },
 			"no listener":      func(f *fake) { f.classic.ListenerDescriptions = nil },
+			"all in another zone": func(f *fake) {
+				for i := range f.instances {
+					f.instances[i].Placement.AvailabilityZone = awssdk.String("us-east-1b")
+				}
+			},
 			"http listener": func(f *fake) {
 				l := f.classic.ListenerDescriptions[0].Listener
 				l.Protocol, l.InstancePort = awssdk.String("HTTP"), awssdk.Int32(8080)

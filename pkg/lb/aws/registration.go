@@ -56,7 +56,12 @@ func (r *registration) Read(ctx context.Context) (lb.State, error) {
 	r.ids = []string{found.id}
 	state := lb.State{ID: found.id, Exists: slices.Contains(members, found.id), Membership: true}
 	if zones := r.pool.zones(); len(zones) > 0 && !slices.Contains(zones, found.zone) {
-		state.Unmanaged = []string{fmt.Sprintf("%s is in %s, where the load balancer has no subnet, and gets no traffic; add one with --create and --subnet", r.name, found.zone)}
+		said := fmt.Sprintf("%s is in %s, where the load balancer has no subnet, and gets no traffic; add one with --create and --subnet", r.name, found.zone)
+		if r.controllers.anyIn(zones) {
+			state.Unmanaged = []string{said}
+		} else {
+			state.Problem = said + ": nobody would be served"
+		}
 	}
 	return state, nil
 }
