@@ -4,6 +4,7 @@ package aws
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -56,6 +57,12 @@ func removes(operation string) bool {
 
 // denied reports whether no attempt with these credentials will succeed.
 func denied(err error) bool {
-	return hasCode(err, "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ExpiredToken", "ExpiredTokenException", "RequestExpired",
+	return notAllowed(err) || hasCode(err, "ExpiredToken", "ExpiredTokenException", "RequestExpired",
 		"InvalidClientTokenId", "AuthFailure", "SignatureDoesNotMatch", "UnrecognizedClientException", "MissingAuthenticationToken", "IncompleteSignature")
+}
+
+// notAllowed reports whether a permission is missing. A gateway in between says so
+// with the status alone.
+func notAllowed(err error) bool {
+	return hasCode(err, "AccessDenied", "AccessDeniedException", "UnauthorizedOperation") || status(err) == http.StatusForbidden && hasCode(err, "UnknownError")
 }

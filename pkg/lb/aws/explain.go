@@ -61,7 +61,7 @@ func explain(call string, err error) string {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return call + " was interrupted"
-	case hasCode(err, "AccessDenied", "AccessDeniedException", "UnauthorizedOperation"):
+	case notAllowed(err):
 		return fmt.Sprintf("%s is not allowed: %s; khw-controller lb --cloud aws --print-iam-policy prints what has to be", call, said)
 	case hasCode(err, "ExpiredToken", "ExpiredTokenException", "RequestExpired"):
 		return fmt.Sprintf("%s: the credentials have expired: %s; log in again, for example with aws sso login", call, said)

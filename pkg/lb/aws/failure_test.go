@@ -24,6 +24,7 @@ var failures = map[string]struct {
 	again bool
 }{
 	"403":                {refused(403, "AccessDenied"), "is not allowed: the fake account says AccessDenied (AccessDenied); khw-controller lb --cloud aws --print-iam-policy", false},
+	"403 alone":          {refused(403, "UnknownError"), "is not allowed: ", false},
 	"403, not logged in": {refused(403, "ExpiredToken"), "the credentials have expired", false},
 	"404":                {refused(404, "InvalidVpcID.NotFound"), ": the fake account says InvalidVpcID.NotFound (InvalidVpcID.NotFound)", false},
 	"409":                {refused(409, "IncorrectState"), ": the fake account says IncorrectState (IncorrectState)", false},

@@ -65,7 +65,7 @@ func literally(n *network) {
 // byHand carries out what --print-commands prints: then there is nothing to do.
 func byHand(n *network) {
 	n.Helper()
-	for _, flags := range [][]string{{"--create"}, {"--create", "--type", "nlb"}} {
+	for _, flags := range [][]string{{"--create"}, nlbFlags} {
 		with := func(more ...string) []string { return append(append([]string{}, flags...), more...) }
 		n.shell(n.mustLB(0, []string{"set -e", "aws elb"}, with("--print-commands")...).out)
 		n.mustLB(0, []string{"nothing to do"}, flags...)

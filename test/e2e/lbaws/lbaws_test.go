@@ -209,10 +209,13 @@ func create(n *network) {
 	n.mustLB(0, []string{"nothing to do"}, "--create", "--delete", "--yes")
 }
 
+// nlbFlags have a delay of a second less than AWS allows: moto allows no more.
+var nlbFlags = []string{"--create", "--type", "nlb", "--deregistration-delay", "3599s"}
+
 // nlb is the same with today's kind of load balancer, and a subnet of its own.
 func nlb(n *network) {
 	n.Helper()
-	flags := []string{"--type", "nlb", "--create", "--wait"}
+	flags := append(slices.Clone(nlbFlags), "--wait")
 	n.mustLB(0, []string{"created network load balancer kubernetes", "created target group kubernetes", "created listener tcp/6443", "created registration controller-1", "clients connect to https://kubernetes"}, flags...)
 	groups, err := n.elbv2.DescribeTargetGroups(n.Context(), &elasticloadbalancingv2.DescribeTargetGroupsInput{Names: []string{"kubernetes"}})
 	n.Must(err)
@@ -241,7 +244,7 @@ func permissions(m *moto, labs, news *network) {
 	}{
 		"lab":     {labs, nil},
 		"classic": {news, []string{"--create"}},
-		"nlb":     {news, []string{"--create", "--type", "nlb"}},
+		"nlb":     {news, nlbFlags},
 	} {
 		n := test.network
 		deletion := append(slices.Clone(test.flags), "--delete")

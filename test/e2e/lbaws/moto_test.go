@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -154,10 +155,12 @@ func (a *account) lb(args ...string) result {
 	return a.run(exec.CommandContext(a.Context(), a.Binary(), append(append(command, "--cloud", "aws"), args...)...))
 }
 
-// environment is that of a user of this account.
+// environment is that of a user of this account. The aws tool does not take an
+// empty variable for one that is not set.
 func (a *account) environment() []string {
-	return append(os.Environ(),
-		"HOME="+a.Dir, "AWS_CONFIG_FILE="+a.Path("none"), "AWS_SHARED_CREDENTIALS_FILE="+a.Path("none"), "AWS_PROFILE=",
+	inherited := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") })
+	return append(inherited,
+		"HOME="+a.Dir, "AWS_CONFIG_FILE="+a.Path("none"), "AWS_SHARED_CREDENTIALS_FILE="+a.Path("none"),
 		"AWS_ENDPOINT_URL="+a.endpoint, "AWS_REGION="+a.region, "AWS_DEFAULT_REGION="+a.region, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID="+a.key, "AWS_SECRET_ACCESS_KEY="+a.token)
 }
