@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -86,13 +87,16 @@ func TestEachFailureAtEachStep(t *testing.T) {
 							}
 							return nil
 						}
+						if name == "404" {
+							f.patience = 10 * time.Millisecond // It may not be seen yet.
+						}
 						err := converge(t, f.cloud(config), deletion)
 						check(t, err, call, failure.says)
 						reading := !slices.ContainsFunc(whole.calls[:i+1], func(c string) bool { return len(changing([]string{c})) > 0 })
 						if did := changing(f.calls); reading && len(did) > 0 {
 							t.Errorf("it did %v after it could not read", did)
 						}
-						f.fail, f.calls = nil, nil
+						f.fail, f.calls, f.patience = nil, nil, 0
 						if err := converge(t, f.cloud(config), deletion); err != nil {
 							t.Fatalf("it does not continue: %v", err)
 						}
@@ -167,6 +171,7 @@ func TestWhatIsInUseForGood(t *testing.T) {
 	config := configOf(func(c *Config) { c.Create = true })
 	f := chapter3()
 	f.apply(t, config)
+	f.patience = 10 * time.Millisecond
 	f.fail = func(call string) error {
 		if call == "ec2:DeleteSecurityGroup" {
 			return refused(400, "DependencyViolation")

@@ -3,6 +3,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -63,6 +64,8 @@ type fake struct {
 
 	// inUse is how often what a load balancer used cannot be deleted after it.
 	inUse int
+	// patience is a minute unless a test waits for its end.
+	patience time.Duration
 	// fail decides about each attempt of each call, by its name in IAM.
 	fail func(call string) error
 	// lose decides whether the answer to a call that was carried out gets lost.
@@ -95,7 +98,7 @@ func (f *fake) cloud(c Config) *Cloud {
 	return newCloud(c, place{"123456789012", sdk.Region}, &account{
 		watch: w,
 		ec2:   newEC2Calls(ec2.NewFromConfig(sdk)), elb: elbv1.NewFromConfig(sdk), elbv2: elbv2.NewFromConfig(sdk),
-		pace: lb.Pace{Pause: time.Millisecond, Patience: 50 * time.Millisecond},
+		pace: lb.Pace{Pause: time.Millisecond, Patience: cmp.Or(f.patience, time.Minute)},
 	})
 }
 
