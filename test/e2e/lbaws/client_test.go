@@ -63,13 +63,15 @@ func literally(n *network) {
 }
 
 // byHand carries out what --print-commands prints: then there is nothing to do.
+// moto takes a target out on all its ports at once, so there is no other --port
+// with an NLB.
 func byHand(n *network) {
 	n.Helper()
-	for _, flags := range [][]string{{"--create"}, nlbFlags} {
+	for _, flags := range [][]string{{"--create", "--port", "8443"}, nlbFlags} {
 		with := func(more ...string) []string { return append(append([]string{}, flags...), more...) }
 		n.shell(n.mustLB(0, []string{"set -e", "aws elb"}, with("--print-commands")...).out)
 		n.mustLB(0, []string{"nothing to do"}, flags...)
-		changed := with("--allow-from", "192.0.2.0/24", "--port", "8443", "--health-check-interval", "10")
+		changed := with("--allow-from", "192.0.2.0/24", "--port", "6443", "--health-check-interval", "10")
 		n.shell(n.mustLB(0, []string{"revoke-security-group-ingress"}, append(changed, "--print-commands")...).out)
 		n.mustLB(0, []string{"nothing to do"}, changed...)
 		n.shell(n.mustLB(0, []string{"delete-security-group"}, append(changed, "--delete", "--print-commands")...).out)
