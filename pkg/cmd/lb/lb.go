@@ -153,6 +153,7 @@ func (c *command) run(cmd *cobra.Command) error {
 // this takes. quiet shows nothing but the result.
 func (c *command) with(cmd *cobra.Command, use lb.Use, quiet bool, do func(lb.Cloud, *progress) error) error {
 	shown := newProgress(cmd.OutOrStdout(), cmd.ErrOrStderr(), quiet)
+	shown.start()
 	defer shown.close()
 	c.shared.Doing = shown.doing
 	if err := c.check(cmd.Context()); err != nil {

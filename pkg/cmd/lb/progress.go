@@ -57,9 +57,11 @@ func newProgress(out, notes io.Writer, quiet bool) *progress {
 			p.line = w
 		}
 	}
-	p.stopped.Go(p.beat)
 	return p
 }
+
+// start has it say from time to time what is waited for.
+func (p *progress) start() { p.stopped.Go(p.beat) }
 
 // close ends it.
 func (p *progress) close() {
@@ -68,7 +70,6 @@ func (p *progress) close() {
 	p.pause()
 }
 
-// beat says from time to time what is waited for.
 func (p *progress) beat() {
 	tick := time.NewTicker(redraw)
 	defer tick.Stop()
