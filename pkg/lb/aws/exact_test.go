@@ -194,6 +194,19 @@ func TestDeletionKeepsWhatOthersUse(t *testing.T) {
 	}
 }
 
+// TestTargetsInOthersGroupStay, though they are a controller's on another port.
+func TestTargetsInOthersGroupStay(t *testing.T) {
+	config := created(unchanged)[NLB]
+	f := chapter3()
+	f.apply(t, config)
+	f.networkTags["arn-group"] = nil
+	f.targets = append(f.targets, target{"i-1", 8443})
+	plan := f.apply(t, config)
+	if want := "  ? instance i-1 (controller-1, running) is registered on port 8443 too\n"; !strings.Contains(plan, want) || len(f.targets) != 4 {
+		t.Errorf("%q is not in\n%s", want, plan)
+	}
+}
+
 // TestPrune takes out what is gone or replaced, and says so before.
 func TestPrune(t *testing.T) {
 	for kind, config := range created(unchanged) {

@@ -132,7 +132,7 @@ func deletion(_ Config, use lb.Use) bool  { return use.Delete }
 func making(_ Config, use lb.Use) bool    { return use.Change && !use.Delete }
 func removing(_ Config, use lb.Use) bool  { return use.Change && use.Delete }
 func takingOut(c Config, use lb.Use) bool { return use.Delete || c.Prune }
-func attributes(c Config, use lb.Use) bool {
+func attributes(c Config, _ lb.Use) bool {
 	return c.hasNetwork() || c.IdleTimeout > 0 || c.Draining > 0
 }
 
