@@ -81,7 +81,7 @@ that has found something to do.`,
   khw-controller lb --cloud aws --create --type nlb
   khw-controller lb --cloud gcp --create --type backend-service
 
-  # Who gets traffic, and since when
+  # Who gets traffic, and how the machines are
   khw-controller lb status --cloud aws
 
   # The same by hand: as lines for the aws tool
