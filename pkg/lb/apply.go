@@ -19,7 +19,7 @@ func (p *Plan) Apply(ctx context.Context, tell func(Step)) error {
 		}
 		s.Outcome = Doing
 		tell(*s)
-		err := s.do(ctx)
+		err := p.do(ctx, s)
 		if err == nil {
 			s.Outcome = Done
 			tell(*s)
@@ -34,21 +34,6 @@ func (p *Plan) Apply(ctx context.Context, tell func(Step)) error {
 			}
 		}
 		return fmt.Errorf("%s %s: %w\n%s; once this is settled, the same command continues here", s.Action, s, err, p.halfway())
-	}
-	return nil
-}
-
-func (s *Step) do(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	switch s.Action {
-	case Create:
-		return s.resource.Create(ctx)
-	case Update:
-		return s.resource.Update(ctx)
-	case Delete:
-		return s.resource.Delete(ctx)
 	}
 	return nil
 }

@@ -36,8 +36,8 @@ func (p *Plan) WriteText(w io.Writer) {
 		}
 	}
 	for _, s := range p.Steps {
-		for _, o := range s.Others {
-			fmt.Fprintf(w, "  ? %s\n", o)
+		for _, u := range s.Unmanaged {
+			fmt.Fprintf(w, "  ? %s\n", u)
 		}
 	}
 	fmt.Fprintln(w, p.summary())

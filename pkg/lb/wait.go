@@ -15,8 +15,8 @@ var ErrNotInService = errors.New("not all controllers are in service")
 
 // Wait asks the balancer every interval about its instances, until all
 // controllers are in service or ctx ends, and returns its last answer. tell is
-// called with each answer. A single question that fails is no reason to stop:
-// the next one may not.
+// called with each answer. A single question that fails is no reason to stop,
+// the next one may not, unless asking is not allowed.
 func Wait(ctx context.Context, cloud Cloud, interval time.Duration, tell func([]InstanceHealth)) ([]InstanceHealth, error) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -32,6 +32,9 @@ func Wait(ctx context.Context, cloud Cloud, interval time.Duration, tell func([]
 			}
 		} else if ctx.Err() == nil {
 			failed = err
+		}
+		if cloud.Classify(failed) == ErrorDenied {
+			return health, notInService(ctx, health, failed)
 		}
 		select {
 		case <-ctx.Done():
@@ -69,13 +72,16 @@ func notInService(ctx context.Context, health []InstanceHealth, failed error) er
 
 // String says how one instance is.
 func (h InstanceHealth) String() string {
-	s := h.Name
-	if h.ID != "" && h.ID != h.Name {
-		s += " (" + h.ID + ")"
-	}
-	s += " " + h.State
+	s := h.label() + " " + h.State
 	if h.Reason != "" {
 		s += ": " + h.Reason
 	}
 	return s
+}
+
+func (h InstanceHealth) label() string {
+	if h.ID != "" && h.ID != h.Name {
+		return h.Name + " (" + h.ID + ")"
+	}
+	return h.Name
 }

@@ -28,7 +28,7 @@ func newAWS() *onAWS {
 	f := p.set
 	f.StringVar(&c.Profile, "profile", c.Profile, "aws: The `profile` of the AWS configuration. (default AWS_PROFILE)")
 	f.StringVar(&c.LoadBalancer, "load-balancer", c.LoadBalancer, "aws: The load balancer's `name`.")
-	f.StringVar(&c.VPC, "vpc", c.VPC, "aws: The tag Name of the controllers' `VPC`.")
+	f.StringVar(&c.VPC, "vpc", c.VPC, "aws: The tag Name or the ID of the controllers' `VPC`.")
 	f.StringVar(&h.Target, "health-check-target", h.Target, "aws: What the health check asks, as `PROTOCOL:PORT/PATH`. The lab's HTTP:80/ asks the web server and not Kubernetes.")
 	f.Int32Var(&h.Interval, "health-check-interval", h.Interval, "aws: The `seconds` between health checks.")
 	f.Int32Var(&h.Timeout, "health-check-timeout", h.Timeout, "aws: The `seconds` that a health check may take.")
@@ -38,6 +38,7 @@ func newAWS() *onAWS {
 	f.StringVar(&c.SecurityGroup, "security-group", c.SecurityGroup, "aws: The `name` of the load balancer's own security group. For --create and --type nlb.")
 	f.StringVar(&c.ControllerGroup, "controller-security-group", c.ControllerGroup, "aws: The `name` of the controllers' security group, which --create lets the load balancer into.")
 	f.StringSliceVar(&c.AllowFrom, "allow-from", c.AllowFrom, "aws: The IPv4 `ranges` of the clients that --create lets in.")
+	f.DurationVar(&c.DeregistrationDelay, "deregistration-delay", c.DeregistrationDelay, "aws: The `duration` for which the connections of a target that is taken out live on, with --type nlb; more is left as it is, 0 whatever it is.")
 	f.StringVar(&c.TargetGroup, "target-group", c.TargetGroup, "aws: The `name` of the target group of --type nlb.")
 	return p
 }
@@ -61,6 +62,6 @@ func (p *onAWS) complete(shared lb.Options) error {
 	return nil
 }
 
-func (p *onAWS) policy(deletion bool) (string, error) { return aws.Policy(p.config, deletion) }
+func (p *onAWS) policy(use lb.Use) (string, error) { return aws.Policy(p.config, use) }
 
 func (p *onAWS) open(ctx context.Context) (lb.Cloud, error) { return aws.New(ctx, p.config) }

@@ -14,25 +14,27 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
 
+// changesPending is the exit code of a dry run that has found something to do.
+const changesPending = 3
+
 // converge plans, prints, asks, applies and waits, as far as the flags go.
-func (c *command) converge(cmd *cobra.Command, cloud lb.Cloud) error {
+func (c *command) converge(cmd *cobra.Command, cloud lb.Cloud, shown *progress) error {
 	plan, err := c.plan(cmd.Context(), cloud)
 	if err != nil {
 		return err
 	}
-	out := cmd.OutOrStdout()
-	asJSON := c.output.String() == "json"
-	if !asJSON {
-		plan.WriteText(out)
+	if c.printCommands {
+		return plan.WriteCommands(shown)
 	}
+	plan.WriteText(shown)
 	var health []lb.InstanceHealth
 	if !c.dryRun {
-		health, err = c.carryOut(cmd, cloud, plan)
+		health, err = c.carryOut(cmd, cloud, plan, shown)
 	}
-	if asJSON {
+	if c.output.String() == formatJSON {
 		report := plan.Report()
 		report.Health = health
-		if written := cli.WriteJSON(out, report); err == nil {
+		if written := cli.WriteJSON(cmd.OutOrStdout(), report); err == nil {
 			err = written
 		}
 	}
@@ -40,9 +42,9 @@ func (c *command) converge(cmd *cobra.Command, cloud lb.Cloud) error {
 	case err != nil:
 		return err
 	case c.dryRun && plan.Pending() > 0:
-		return cli.Exit{Code: 2}
-	case !c.dryRun && !c.delete && !asJSON && cloud.Address() != "":
-		fmt.Fprintf(out, "clients connect to https://%s\n", net.JoinHostPort(cloud.Address(), strconv.Itoa(int(c.shared.Port))))
+		return cli.Exit{Code: changesPending}
+	case !c.dryRun && !c.delete && cloud.Address() != "":
+		fmt.Fprintf(shown, "clients connect to https://%s\n", net.JoinHostPort(cloud.Address(), strconv.Itoa(int(c.shared.Port))))
 	}
 	return nil
 }
@@ -54,19 +56,15 @@ func (c *command) plan(ctx context.Context, cloud lb.Cloud) (*lb.Plan, error) {
 	return lb.NewPlan(ctx, cloud)
 }
 
-// carryOut makes the plan come true. Nothing is shown but the result if that is
-// for a script.
-func (c *command) carryOut(cmd *cobra.Command, cloud lb.Cloud, plan *lb.Plan) ([]lb.InstanceHealth, error) {
-	shown := newProgress(cmd.OutOrStdout())
-	if c.output.String() == "json" {
-		shown = newProgress(nil)
-	}
+// carryOut makes the plan come true.
+func (c *command) carryOut(cmd *cobra.Command, cloud lb.Cloud, plan *lb.Plan, shown *progress) ([]lb.InstanceHealth, error) {
 	if c.delete && !c.yes && plan.Pending() > 0 {
-		if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), plan.Pending()); err != nil {
+		shown.pause()
+		if err := confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), plan.Pending()); err != nil {
 			return nil, err
 		}
 	}
-	if err := plan.Apply(cmd.Context(), shown.step); err != nil {
+	if err := plan.Apply(cmd.Context(), shown.onStep); err != nil {
 		return nil, err
 	}
 	if !c.wait {
@@ -74,7 +72,7 @@ func (c *command) carryOut(cmd *cobra.Command, cloud lb.Cloud, plan *lb.Plan) ([
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), c.waitTimeout)
 	defer cancel()
-	health, err := lb.Wait(ctx, cloud, healthInterval, shown.health)
-	shown.end()
+	health, err := lb.Wait(ctx, cloud, healthInterval, shown.onHealth)
+	shown.pause()
 	return health, err
 }

@@ -57,7 +57,7 @@ func (p *onGCP) complete(shared lb.Options) error {
 	return nil
 }
 
-func (p *onGCP) policy(deletion bool) (string, error) { return gcp.Policy(p.config, deletion), nil }
+func (p *onGCP) policy(use lb.Use) (string, error) { return gcp.Policy(p.config, use.Delete), nil }
 
 // open takes what is still missing from the metadata service.
 func (p *onGCP) open(ctx context.Context) (lb.Cloud, error) {

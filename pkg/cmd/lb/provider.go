@@ -19,7 +19,7 @@ type provider interface {
 	// complete takes the flags that both clouds have and finds wrong usage.
 	complete(shared lb.Options) error
 	// policy is the least that has to be permitted.
-	policy(deletion bool) (string, error)
+	policy(use lb.Use) (string, error)
 	// open finds credentials.
 	open(ctx context.Context) (lb.Cloud, error)
 }

@@ -22,6 +22,7 @@ type ec2Calls struct {
 	DeleteSecurityGroup           ec2Call[ec2.DeleteSecurityGroupInput, ec2.DeleteSecurityGroupOutput]
 	DeleteSubnet                  ec2Call[ec2.DeleteSubnetInput, ec2.DeleteSubnetOutput]
 	DescribeInstances             describeInstances
+	DescribeInternetGateways      ec2Call[ec2.DescribeInternetGatewaysInput, ec2.DescribeInternetGatewaysOutput]
 	DescribeNetworkInterfaces     describeNetworkInterfaces
 	DescribeSecurityGroupRules    describeSecurityGroupRules
 	DescribeSecurityGroups        describeSecurityGroups
@@ -38,6 +39,7 @@ func newEC2Calls(c *ec2.Client) ec2Calls {
 		DeleteSecurityGroup:           c.DeleteSecurityGroup,
 		DeleteSubnet:                  c.DeleteSubnet,
 		DescribeInstances:             c.DescribeInstances,
+		DescribeInternetGateways:      c.DescribeInternetGateways,
 		DescribeNetworkInterfaces:     c.DescribeNetworkInterfaces,
 		DescribeSecurityGroupRules:    c.DescribeSecurityGroupRules,
 		DescribeSecurityGroups:        c.DescribeSecurityGroups,

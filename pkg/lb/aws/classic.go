@@ -27,46 +27,51 @@ type classic struct {
 
 	// found is what is there, if anything.
 	found *types.LoadBalancerDescription
-	ours  bool
-	dns   string
+	// tags are its tags, which are asked for with Create only.
+	tags map[string]string
+	dns  string
+	keep string
 }
 
 func (c *classic) Kind() string    { return "load balancer" }
 func (c *classic) Name() string    { return c.cfg.LoadBalancer }
 func (c *classic) address() string { return c.dns }
+func (c *classic) state() string   { return "" }
+func (c *classic) kept() bool      { return c.keep != "" }
+func (c *classic) ours() bool      { return c.tags[lb.OwnerKey] == lb.Owner }
 
 func (c *classic) Read(ctx context.Context) (lb.State, error) {
 	out, err := c.elb.DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{LoadBalancerNames: []string{c.cfg.LoadBalancer}})
 	if hasCode(err, "LoadBalancerNotFound", "AccessPointNotFound") || err == nil && len(out.LoadBalancerDescriptions) == 0 {
-		if c.cfg.Create {
-			return lb.State{}, nil
-		}
-		return lb.State{Problem: "there is no classic load balancer of this name (lab chapter 3 makes it); use --create, or name yours with --load-balancer"}, nil
+		return c.absent(ctx)
 	}
 	if err != nil {
 		return lb.State{}, err
 	}
 	c.found = &out.LoadBalancerDescriptions[0]
 	c.dns = awssdk.ToString(c.found.DNSName)
-	state := lb.State{Exists: true, Given: !c.cfg.Create, Problem: c.misplaced()}
-	if state.Others, err = c.controllers.strangers(ctx, c.members()); err != nil {
+	state := lb.State{Exists: true, ReadOnly: !c.cfg.Create, Problem: c.misplaced()}
+	if state.Unmanaged, err = c.controllers.unmanaged(ctx, c.members()); err != nil {
 		return lb.State{}, err
 	}
-	if !c.cfg.Create {
-		if c.listener() == nil {
-			state.Others = append(state.Others, fmt.Sprintf("load balancer %s does not listen on %d, so nobody is served; --create adds that", c.cfg.LoadBalancer, c.cfg.Port))
+	if c.cfg.Create {
+		if c.tags, err = c.readTags(ctx); err != nil {
+			return lb.State{}, err
 		}
-		return state, nil
+		state.Ours, state.Changes = c.ours(), c.changes()
 	}
-	if c.ours, err = c.tagged(ctx); err != nil {
-		return lb.State{}, err
+	for _, l := range c.otherListeners() {
+		state.Unmanaged = append(state.Unmanaged, fmt.Sprintf("load balancer %s listens on %s too, for %s", c.cfg.LoadBalancer, port(l), backend(l)))
 	}
-	state.Ours = c.ours
-	if !c.ours {
-		state.Keep = "not made by " + lb.Owner
-	}
-	state.Changes = c.changes()
 	return state, nil
+}
+
+func (c *classic) absent(ctx context.Context) (lb.State, error) {
+	if !c.cfg.Create {
+		return lb.State{Problem: "there is no classic load balancer of this name (lab chapter 3 makes it); use --create, or name yours with --load-balancer"}, nil
+	}
+	problem, err := c.vpc.offline(ctx)
+	return lb.State{Problem: problem}, err
 }
 
 // misplaced says in what it differs that cannot be changed, or "".
@@ -94,39 +99,18 @@ func (c *classic) changes() []lb.Change {
 	return changes
 }
 
-func (c *classic) tagged(ctx context.Context) (bool, error) {
+func (c *classic) readTags(ctx context.Context) (map[string]string, error) {
 	out, err := c.elb.DescribeTags(ctx, &elb.DescribeTagsInput{LoadBalancerNames: []string{c.cfg.LoadBalancer}})
 	if err != nil {
-		return false, err
+		return nil, err
 	}
+	tags := map[string]string{}
 	for _, d := range out.TagDescriptions {
 		for _, t := range d.Tags {
-			if awssdk.ToString(t.Key) == lb.OwnerKey && awssdk.ToString(t.Value) == lb.Owner {
-				return true, nil
-			}
+			tags[awssdk.ToString(t.Key)] = awssdk.ToString(t.Value)
 		}
 	}
-	return false, nil
-}
-
-// listener is the one on the port, or nil.
-func (c *classic) listener() *types.Listener {
-	if c.found == nil {
-		return nil
-	}
-	for _, d := range c.found.ListenerDescriptions {
-		if d.Listener.LoadBalancerPort == c.cfg.Port {
-			return d.Listener
-		}
-	}
-	return nil
-}
-
-func (c *classic) wantedListener() types.Listener {
-	return types.Listener{
-		Protocol: awssdk.String("TCP"), LoadBalancerPort: c.cfg.Port,
-		InstanceProtocol: awssdk.String("TCP"), InstancePort: &c.cfg.Port,
-	}
+	return tags, nil
 }
 
 func (c *classic) Create(ctx context.Context) error {
@@ -134,7 +118,7 @@ func (c *classic) Create(ctx context.Context) error {
 		LoadBalancerName: &c.cfg.LoadBalancer,
 		Listeners:        []types.Listener{c.wantedListener()},
 		SecurityGroups:   []string{c.group.id},
-		Tags:             []types.Tag{{Key: awssdk.String(lb.OwnerKey), Value: awssdk.String(lb.Owner)}},
+		Tags:             []types.Tag{{Key: awssdk.String(lb.OwnerKey), Value: awssdk.String(lb.Owner)}, c.listenerTag(c.cfg.Port)},
 	}
 	for _, s := range c.subnets {
 		in.Subnets = append(in.Subnets, s.id)
@@ -170,54 +154,44 @@ func (c *classic) Delete(ctx context.Context) error {
 	return err
 }
 
-func (c *classic) members() []string {
-	if c.found == nil {
-		return nil
+// Keep leaves a load balancer to those who use it too.
+func (c *classic) Keep(ctx context.Context) (string, error) {
+	if err := c.controllers.lookUp(ctx, c.members()); err != nil {
+		return "", err
 	}
-	var ids []string
-	for _, i := range c.found.Instances {
-		ids = append(ids, awssdk.ToString(i.InstanceId))
+	c.keep = c.needed()
+	if others := c.controllers.others(c.members()); c.keep == "" && len(others) > 0 {
+		c.keep = fmt.Sprintf("instance %s is registered too", others[0].brief())
 	}
-	slices.Sort(ids)
-	return ids
+	return c.keep, nil
 }
 
-func (c *classic) zones() []string {
-	var zones []string
-	if c.found != nil {
-		zones = c.found.AvailabilityZones
-	}
-	return withSubnets(zones, c.subnets)
-}
-
-func (c *classic) register(ctx context.Context, id string) error {
-	_, err := c.elb.RegisterInstancesWithLoadBalancer(ctx, &elb.RegisterInstancesWithLoadBalancerInput{
-		LoadBalancerName: &c.cfg.LoadBalancer, Instances: []types.Instance{{InstanceId: &id}},
-	})
-	return err
-}
-
-func (c *classic) deregister(ctx context.Context, id string) error {
-	_, err := c.elb.DeregisterInstancesFromLoadBalancer(ctx, &elb.DeregisterInstancesFromLoadBalancerInput{
-		LoadBalancerName: &c.cfg.LoadBalancer, Instances: []types.Instance{{InstanceId: &id}},
-	})
-	return err
-}
-
-func (c *classic) health(ctx context.Context) (map[string]lb.InstanceHealth, error) {
-	out, err := c.elb.DescribeInstanceHealth(ctx, &elb.DescribeInstanceHealthInput{LoadBalancerName: &c.cfg.LoadBalancer})
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]lb.InstanceHealth{}
-	for _, s := range out.InstanceStates {
-		id, reason := awssdk.ToString(s.InstanceId), awssdk.ToString(s.Description)
-		if reason == "N/A" {
-			reason = ""
+func (c *classic) Commands(a lb.Action) []string {
+	name := "--load-balancer-name " + lb.Quote(c.cfg.LoadBalancer)
+	switch a {
+	case lb.Delete:
+		return []string{line("elb delete-load-balancer", name)}
+	case lb.Create:
+		words := []string{"elb create-load-balancer", name, "--listeners", c.listenerWords(), "--subnets"}
+		for _, s := range c.subnets {
+			words = append(words, s.ref())
 		}
-		all[id] = lb.InstanceHealth{ID: id, State: awssdk.ToString(s.State), InService: awssdk.ToString(s.State) == "InService", Reason: reason}
+		return []string{line(append(words, "--security-groups", c.group.ref(), "--tags", markTag, c.listenerTagWords(c.cfg.Port))...)}
 	}
-	return all, nil
+	var lines []string
+	if missing := missingSubnets(c.subnets, c.found.Subnets); len(missing) > 0 {
+		words := []string{"elb attach-load-balancer-to-subnets", name, "--subnets"}
+		for _, s := range c.subnets {
+			if !slices.Contains(c.found.Subnets, s.id) {
+				words = append(words, s.ref())
+			}
+		}
+		lines = append(lines, line(words...))
+	}
+	if !slices.Contains(c.found.SecurityGroups, c.group.id) {
+		lines = append(lines, line(append([]string{"elb apply-security-groups-to-load-balancer", name, "--security-groups", c.group.ref()}, c.found.SecurityGroups...)...))
+	}
+	return lines
 }
 
 // missingSubnets are the IDs, or before they are made the names, of those that

@@ -34,7 +34,7 @@ type Config struct {
 	LoadBalancer string
 	// TargetGroup is the name of the target group of an NLB.
 	TargetGroup string
-	// VPC is the tag Name of the VPC.
+	// VPC is the tag Name of the VPC, or its ID.
 	VPC string
 	// HealthCheck is how the balancer finds out who is healthy.
 	HealthCheck HealthCheck
@@ -46,6 +46,9 @@ type Config struct {
 	// ControllerGroup is the name of the controllers' security group, which Create
 	// lets the balancer's group into.
 	ControllerGroup string
+	// DeregistrationDelay is how long connections of a target that was taken out of
+	// an NLB's target group live on. It is raised to this, never lowered; 0 leaves it.
+	DeregistrationDelay time.Duration
 	// AllowFrom are the IPv4 ranges of the clients, for Create.
 	AllowFrom []string
 }
@@ -75,15 +78,18 @@ func Default() Config {
 			Instances:      []string{"controller-0", "controller-1", "controller-2"},
 			Port:           6443,
 			RequestTimeout: 30 * time.Second,
+			IdleTimeout:    time.Hour,
+			Draining:       time.Hour,
 		},
-		LoadBalancer:    "kubernetes",
-		TargetGroup:     "kubernetes",
-		VPC:             "kubernetes-the-hard-way",
-		HealthCheck:     HealthCheck{Target: "HTTP:80/healthz", Interval: 5, Timeout: 3, HealthyAfter: 2, UnhealthyAfter: 2},
-		Subnets:         []Subnet{{Name: "kubernetes-the-hard-way_subnet", CIDR: "10.240.0.0/24"}},
-		SecurityGroup:   "kubernetes-the-hard-way-allow-external",
-		ControllerGroup: "kubernetes-the-hard-way-allow-internal",
-		AllowFrom:       []string{"0.0.0.0/0"},
+		DeregistrationDelay: time.Hour,
+		LoadBalancer:        "kubernetes",
+		TargetGroup:         "kubernetes",
+		VPC:                 "kubernetes-the-hard-way",
+		HealthCheck:         HealthCheck{Target: "HTTP:80/healthz", Interval: 5, Timeout: 3, HealthyAfter: 2, UnhealthyAfter: 2},
+		Subnets:             []Subnet{{Name: "kubernetes-the-hard-way_subnet", CIDR: "10.240.0.0/24"}},
+		SecurityGroup:       "kubernetes-the-hard-way-allow-external",
+		ControllerGroup:     "kubernetes-the-hard-way-allow-internal",
+		AllowFrom:           []string{"0.0.0.0/0"},
 	}
 }
 
@@ -115,27 +121,27 @@ func ParseSubnet(s string) (Subnet, error) {
 	return Subnet{Name: name, CIDR: cidr, Zone: zone}, nil
 }
 
-// target is a HealthCheck.Target in parts.
-type target struct {
+// checkTarget is a HealthCheck.Target in parts.
+type checkTarget struct {
 	protocol string
 	port     int32
 	path     string
 }
 
-func parseTarget(s string) (target, error) {
+func parseTarget(s string) (checkTarget, error) {
 	bad := fmt.Errorf("%q is no target; write HTTP:80/healthz, HTTPS:PORT/PATH, TCP:PORT or SSL:PORT", s)
 	protocol, rest, ok := strings.Cut(s, ":")
 	if !ok {
-		return target{}, bad
+		return checkTarget{}, bad
 	}
 	digits, path, hasPath := strings.Cut(rest, "/")
 	port, err := strconv.ParseUint(digits, 10, 16)
 	wantsPath := protocol == "HTTP" || protocol == "HTTPS"
 	known := slices.Contains([]string{"HTTP", "HTTPS", "TCP", "SSL"}, protocol)
 	if err != nil || port == 0 || hasPath != wantsPath || !known {
-		return target{}, bad
+		return checkTarget{}, bad
 	}
-	t := target{protocol: protocol, port: int32(port)}
+	t := checkTarget{protocol: protocol, port: int32(port)}
 	if hasPath {
 		t.path = "/" + path
 	}
@@ -143,61 +149,20 @@ func parseTarget(s string) (target, error) {
 }
 
 // parts are those of a valid Target.
-func (h HealthCheck) parts() target {
+func (h HealthCheck) parts() checkTarget {
 	t, _ := parseTarget(h.Target)
 	return t
 }
 
-func (t target) portString() *string {
+func (t checkTarget) portString() *string {
 	s := strconv.Itoa(int(t.port))
 	return &s
 }
 
 // pathPointer is nil for a check that has no path.
-func (t target) pathPointer() *string {
+func (t checkTarget) pathPointer() *string {
 	if t.path == "" {
 		return nil
 	}
 	return &t.path
-}
-
-// Validate finds wrong usage, naming the flag of `khw-controller lb`.
-func (c Config) Validate() error {
-	t, err := parseTarget(c.HealthCheck.Target)
-	if err != nil {
-		return fmt.Errorf("--health-check-target: %w", err)
-	}
-	if c.Type == NLB && t.protocol == "SSL" {
-		return fmt.Errorf("--health-check-target %s: a network load balancer has no SSL checks; use TCP or HTTPS", c.HealthCheck.Target)
-	}
-	h := c.HealthCheck
-	// The bounds of a classic load balancer, within those of a target group.
-	for _, n := range []struct {
-		flag          string
-		value, lo, hi int32
-	}{
-		{"--health-check-interval", h.Interval, 5, 300},
-		{"--health-check-timeout", h.Timeout, 2, 60},
-		{"--healthy-threshold", h.HealthyAfter, 2, 10},
-		{"--unhealthy-threshold", h.UnhealthyAfter, 2, 10},
-	} {
-		if n.value < n.lo || n.value > n.hi {
-			return fmt.Errorf("%s %d is not from %d to %d", n.flag, n.value, n.lo, n.hi)
-		}
-	}
-	if c.RequestTimeout <= 0 {
-		return fmt.Errorf("--request-timeout %s is no time to answer in; use 30s or so", c.RequestTimeout)
-	}
-	if h.Timeout >= h.Interval {
-		return fmt.Errorf("--health-check-timeout %d has to be below --health-check-interval %d", h.Timeout, h.Interval)
-	}
-	for _, s := range c.AllowFrom {
-		if p, err := netip.ParsePrefix(s); err != nil || !p.Addr().Is4() || p != p.Masked() {
-			return fmt.Errorf("--allow-from %q is not an IPv4 range such as 0.0.0.0/0 or 192.0.2.0/24", s)
-		}
-	}
-	if len(c.Subnets) == 0 {
-		return fmt.Errorf("--subnet is empty; name one as NAME=CIDR@ZONE")
-	}
-	return nil
 }

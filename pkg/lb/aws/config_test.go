@@ -45,6 +45,18 @@ func TestValidate(t *testing.T) {
 		"--unhealthy-threshold 11 is not from 2 to 10":   func(c *Config) { c.HealthCheck.UnhealthyAfter = 11 },
 		"--health-check-interval 301 is not from 5 to":   func(c *Config) { c.HealthCheck.Interval = 301 },
 		"--health-check-timeout 1 is not from 2 to":      func(c *Config) { c.HealthCheck.Timeout = 1 },
+		"--load-balancer \"under_score\" is no name":     func(c *Config) { c.LoadBalancer = "under_score" },
+		"--load-balancer \"-a\" is no name":              func(c *Config) { c.LoadBalancer = "-a" },
+		"--target-group \"" + strings.Repeat("a", 33):    func(c *Config) { c.TargetGroup = strings.Repeat("a", 33) },
+		"--load-balancer \"internal-a\" is no name":      func(c *Config) { c.LoadBalancer = "internal-a" },
+		"--security-group \"sg-1\" is no name":           func(c *Config) { c.SecurityGroup = "sg-1" },
+		"--controller-security-group \"\" is no name":    func(c *Config) { c.ControllerGroup = "" },
+		"--vpc is empty":                                 func(c *Config) { c.VPC = "" },
+		"--region \"virginia\" is no AWS region":         func(c *Config) { c.Region = "virginia" },
+		"--idle-timeout 1h10m0s is not in whole":         func(c *Config) { c.IdleTimeout = 70 * time.Minute },
+		"--idle-timeout 30s is not in whole":             func(c *Config) { c.Type, c.IdleTimeout = NLB, 30*time.Second },
+		"--connection-draining 2h0m0s is not in":         func(c *Config) { c.Draining = 2 * time.Hour },
+		"--deregistration-delay 1.5s is not in":          func(c *Config) { c.DeregistrationDelay = 1500 * time.Millisecond },
 		"--request-timeout 0s is no time to answer in; ": func(c *Config) { c.RequestTimeout = 0 },
 	} {
 		err := configOf(change).Validate()
@@ -72,6 +84,7 @@ func TestNewNeedsCredentialsAndRegion(t *testing.T) {
 		says   string
 	}{
 		"nothing":          {func(*Config) {}, "no AWS region is set; use --region"},
+		"no such region":   {func(c *Config) { c.Region = "virginia" }, "\"virginia\" is no AWS region; use --region"},
 		"no credentials":   {func(c *Config) { c.Region = "eu-west-1" }, "no AWS credentials: "},
 		"no such profile":  {func(c *Config) { c.Profile = "lba" }, "--profile lba: there is no such profile"},
 		"all in a profile": {func(c *Config) { c.Profile = "lab" }, ""},

@@ -61,20 +61,22 @@ func explain(call string, err error) string {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return call + " was interrupted"
-	case hasCode(err, "AccessDenied", "AccessDeniedException", "UnauthorizedOperation"):
+	case notAllowed(err):
 		return fmt.Sprintf("%s is not allowed: %s; khw-controller lb --cloud aws --print-iam-policy prints what has to be", call, said)
 	case hasCode(err, "ExpiredToken", "ExpiredTokenException", "RequestExpired"):
 		return fmt.Sprintf("%s: the credentials have expired: %s; log in again, for example with aws sso login", call, said)
 	case hasCode(err, "InvalidClientTokenId", "AuthFailure", "SignatureDoesNotMatch", "UnrecognizedClientException", "MissingAuthenticationToken", "IncompleteSignature"):
-		return fmt.Sprintf("%s: AWS does not accept the credentials: %s; check --profile, AWS_PROFILE, AWS_ACCESS_KEY_ID and this machine's clock", call, said)
+		return fmt.Sprintf("%s: AWS does not accept the credentials: %s; check --profile, AWS_PROFILE, AWS_ACCESS_KEY_ID, this machine's clock, and that --region is one of the account's", call, said)
 	case strings.Contains(code(err), "Throttl") || hasCode(err, "RequestLimitExceeded", "TooManyRequestsException"):
 		return fmt.Sprintf("%s is throttled by AWS: %s; try again in a minute", call, said)
 	case strings.HasSuffix(code(err), "LimitExceeded") || strings.HasPrefix(code(err), "TooMany"):
 		return fmt.Sprintf("%s: a quota of the account is used up: %s; raise it in AWS Service Quotas", call, said)
 	case hasCode(err, "DuplicateLoadBalancerName", "DuplicateTargetGroupName"):
-		return fmt.Sprintf("%s: %s; choose another name with --load-balancer or --target-group", call, said)
+		return fmt.Sprintf("%s: %s; it is being made or deleted elsewhere: try again in a minute, or choose another name with --load-balancer or --target-group", call, said)
 	case timedOut(err):
 		return fmt.Sprintf("%s had no answer in time%s; check the network and AWS_ENDPOINT_URL, or raise --request-timeout", call, attemptsMade(err))
+	case noSuchHost(err) != "":
+		return fmt.Sprintf("%s does not reach AWS: there is no host %s; check --region, and the network", call, noSuchHost(err))
 	case unreached(err) != nil:
 		return fmt.Sprintf("%s does not reach AWS: %s%s; check the network and AWS_ENDPOINT_URL", call, oneLine(unreached(err).Error()), attemptsMade(err))
 	case status(err) >= 500:
@@ -104,6 +106,16 @@ func unreached(err error) error {
 		return withURL.Err
 	}
 	return nil
+}
+
+// noSuchHost is the name that does not resolve, or "": that of a region which
+// does not exist, for one.
+func noSuchHost(err error) string {
+	var dns *net.DNSError
+	if errors.As(err, &dns) && dns.IsNotFound {
+		return dns.Name
+	}
+	return ""
 }
 
 func status(err error) int {

@@ -3,8 +3,10 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -24,6 +26,8 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/khw-controller/khw-controller/pkg/lb"
 )
 
 // attemptsInTests is how often a call is made that fails for no lasting reason.
@@ -41,22 +45,33 @@ type fake struct {
 	rules     []ec2types.SecurityGroupRule
 	instances []ec2types.Instance
 
-	classic      *v1types.LoadBalancerDescription
-	classicTags  []v1types.Tag
-	classicCross bool
+	offline bool // no internet gateway
+
+	classic           *v1types.LoadBalancerDescription
+	classicTags       []v1types.Tag
+	classicAttributes v1types.LoadBalancerAttributes
+	// otherClassic is another one, which has the same security group.
+	otherClassic *v1types.LoadBalancerDescription
 
 	network      *v2types.LoadBalancer
 	targetGroup  *v2types.TargetGroup
-	listener     *v2types.Listener
+	listeners    []v2types.Listener
 	networkTags  map[string][]v2types.Tag
 	networkCross string
-	targets      []string
-	strayTarget  string // on another port
+	idle         string
+	delay        string
+	targets      []target
 
 	// inUse is how often what a load balancer used cannot be deleted after it.
 	inUse int
+	// patience is a minute unless a test waits for its end.
+	patience time.Duration
 	// fail decides about each attempt of each call, by its name in IAM.
 	fail func(call string) error
+	// lose decides whether the answer to a call that was carried out gets lost.
+	lose func(call string) bool
+	// allow decides about each call with its input.
+	allow func(call string, in any) error
 	// calls are the attempts, by their names in IAM.
 	calls []string
 	made  int
@@ -77,11 +92,13 @@ func (f *fake) cloud(c Config) *Cloud {
 				o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
 			})
 		},
-		APIOptions: []func(*middleware.Stack) error{f.install},
 	}
-	return newCloud(c, sdk.Region, &account{
-		ec2: newEC2Calls(ec2.NewFromConfig(sdk)), elb: elbv1.NewFromConfig(sdk), elbv2: elbv2.NewFromConfig(sdk),
-		pause: time.Millisecond, patience: time.Second,
+	w := &watch{tell: c.Tell}
+	sdk.APIOptions = []func(*middleware.Stack) error{f.install, w.install}
+	return newCloud(c, place{"123456789012", sdk.Region}, &account{
+		watch: w,
+		ec2:   newEC2Calls(ec2.NewFromConfig(sdk)), elb: elbv1.NewFromConfig(sdk), elbv2: elbv2.NewFromConfig(sdk),
+		pace: lb.Pace{Pause: time.Millisecond, Patience: cmp.Or(f.patience, time.Minute)},
 	})
 }
 
@@ -109,8 +126,17 @@ func (f *fake) install(stack *middleware.Stack) error {
 				return out, middleware.Metadata{}, err
 			}
 		}
+		in := middleware.GetStackValue(ctx, inputKey{})
+		if f.allow != nil {
+			if err := f.allow(call, in); err != nil {
+				return out, middleware.Metadata{}, err
+			}
+		}
 		var err error
-		out.Result, err = f.answer(middleware.GetStackValue(ctx, inputKey{}))
+		out.Result, err = f.answer(in)
+		if err == nil && f.lose != nil && f.lose(call) {
+			err = unsent(io.ErrUnexpectedEOF)
+		}
 		return out, middleware.Metadata{}, err
 	}), middleware.Before)
 }
@@ -164,6 +190,11 @@ func chapter3() *fake {
 func (f *fake) withELB() *fake {
 	f.groups = append(f.groups, ec2types.SecurityGroup{GroupId: awssdk.String("sg-external"), GroupName: awssdk.String("kubernetes-the-hard-way-allow-external"), VpcId: awssdk.String("vpc-lab")})
 	f.rules = append(f.rules, rule("sgr-external", "sg-external", 6443, 6443, "0.0.0.0/0"))
+	f.classicAttributes = v1types.LoadBalancerAttributes{
+		ConnectionSettings:     &v1types.ConnectionSettings{IdleTimeout: awssdk.Int32(60)},
+		ConnectionDraining:     &v1types.ConnectionDraining{Timeout: awssdk.Int32(300)},
+		CrossZoneLoadBalancing: &v1types.CrossZoneLoadBalancing{},
+	}
 	f.classic = &v1types.LoadBalancerDescription{
 		LoadBalancerName: awssdk.String("kubernetes"), DNSName: awssdk.String("kubernetes-1.elb.amazonaws.com"), VPCId: awssdk.String("vpc-lab"),
 		Scheme: awssdk.String("internet-facing"), AvailabilityZones: []string{"us-east-1a"}, Subnets: []string{"subnet-lab"}, SecurityGroups: []string{"sg-external"},
@@ -182,10 +213,13 @@ func rule(id, group string, from, to int32, cidr string) ec2types.SecurityGroupR
 	return ec2types.SecurityGroupRule{SecurityGroupRuleId: &id, GroupId: &group, IpProtocol: awssdk.String("tcp"), FromPort: &from, ToPort: &to, CidrIpv4: &cidr}
 }
 
+// launched is when the instances were.
+var launched = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
 func instanceOf(id, name string) ec2types.Instance {
 	return ec2types.Instance{
 		InstanceId: &id, VpcId: awssdk.String("vpc-lab"), SubnetId: awssdk.String("subnet-lab"), PrivateIpAddress: awssdk.String("10.240.0.1" + strings.TrimPrefix(id, "i-")),
-		State: &ec2types.InstanceState{Name: ec2types.InstanceStateNameRunning}, Placement: &ec2types.Placement{AvailabilityZone: awssdk.String("us-east-1a")}, Tags: named(name),
+		State: &ec2types.InstanceState{Name: ec2types.InstanceStateNameRunning}, LaunchTime: &launched, Placement: &ec2types.Placement{AvailabilityZone: awssdk.String("us-east-1a")}, Tags: named(name),
 	}
 }
 
@@ -205,7 +239,7 @@ func page[T any](all []T, token *string) ([]T, *string) {
 	return all[i : i+1], awssdk.String(fmt.Sprint(i + 1))
 }
 
-// matches says whether a value is one of those of a filter, if there is one of
+// matches reports whether a value is one of those of a filter, if there is one of
 // that name.
 func matches(filters []ec2types.Filter, name string, value *string) bool {
 	for _, f := range filters {

@@ -19,8 +19,15 @@ func keep[T any](all []T, passes func(T) bool) []T {
 func (f *fake) answerEC2(in any) (any, error) {
 	switch in := in.(type) {
 	case *ec2.DescribeVpcsInput:
-		vpcs, next := page(keep(f.vpcs, func(v types.Vpc) bool { return matches(in.Filters, "tag:Name", awssdk.String(tag(v.Tags, "Name"))) }), in.NextToken)
+		vpcs, next := page(keep(f.vpcs, func(v types.Vpc) bool {
+			return matches(in.Filters, "tag:Name", awssdk.String(tag(v.Tags, "Name"))) && matches(in.Filters, "vpc-id", v.VpcId)
+		}), in.NextToken)
 		return &ec2.DescribeVpcsOutput{Vpcs: vpcs, NextToken: next}, nil
+	case *ec2.DescribeInternetGatewaysInput:
+		if f.offline {
+			return &ec2.DescribeInternetGatewaysOutput{}, nil
+		}
+		return &ec2.DescribeInternetGatewaysOutput{InternetGateways: []types.InternetGateway{{}}}, nil
 	case *ec2.DescribeSubnetsInput:
 		subnets, next := page(keep(f.subnets, func(s types.Subnet) bool {
 			return matches(in.Filters, "vpc-id", s.VpcId) && (in.SubnetIds == nil || slices.Contains(in.SubnetIds, *s.SubnetId))
@@ -29,7 +36,7 @@ func (f *fake) answerEC2(in any) (any, error) {
 	case *ec2.DescribeInstancesInput:
 		instances, next := page(keep(f.instances, func(i types.Instance) bool {
 			state := string(i.State.Name)
-			return matches(in.Filters, "tag:Name", awssdk.String(tag(i.Tags, "Name"))) && matches(in.Filters, "instance-state-name", &state)
+			return matches(in.Filters, "tag:Name", awssdk.String(tag(i.Tags, "Name"))) && matches(in.Filters, "instance-state-name", &state) && matches(in.Filters, "instance-id", i.InstanceId)
 		}), in.NextToken)
 		return &ec2.DescribeInstancesOutput{Reservations: []types.Reservation{{Instances: instances}}, NextToken: next}, nil
 	case *ec2.DescribeSecurityGroupsInput:
@@ -49,10 +56,16 @@ func (f *fake) answerEC2(in any) (any, error) {
 		if zone == nil {
 			zone = awssdk.String("us-east-1a")
 		}
+		if slices.ContainsFunc(f.subnets, func(s types.Subnet) bool { return *s.CidrBlock == *in.CidrBlock }) {
+			return nil, refused(400, "InvalidSubnet.Conflict")
+		}
 		s := types.Subnet{SubnetId: f.newID("subnet"), VpcId: in.VpcId, CidrBlock: in.CidrBlock, AvailabilityZone: zone, State: types.SubnetStateAvailable, Tags: in.TagSpecifications[0].Tags}
 		f.subnets = append(f.subnets, s)
 		return &ec2.CreateSubnetOutput{Subnet: &s}, nil
 	case *ec2.CreateSecurityGroupInput:
+		if slices.ContainsFunc(f.groups, func(g types.SecurityGroup) bool { return *g.GroupName == *in.GroupName }) {
+			return nil, refused(400, "InvalidGroup.Duplicate")
+		}
 		g := types.SecurityGroup{GroupId: f.newID("sg"), GroupName: in.GroupName, VpcId: in.VpcId, Tags: in.TagSpecifications[0].Tags}
 		f.groups = append(f.groups, g)
 		return &ec2.CreateSecurityGroupOutput{GroupId: g.GroupId}, nil
@@ -99,24 +112,19 @@ func (f *fake) changeEC2(in any) (any, error) {
 		f.rules = append(f.rules, r)
 		return &ec2.AuthorizeSecurityGroupIngressOutput{}, nil
 	case *ec2.RevokeSecurityGroupIngressInput:
-		p := in.IpPermissions[0]
-		gone := types.SecurityGroupRule{GroupId: in.GroupId, IpProtocol: p.IpProtocol, FromPort: p.FromPort, ToPort: p.ToPort}
-		if len(p.UserIdGroupPairs) > 0 {
-			gone.ReferencedGroupInfo = &types.ReferencedSecurityGroup{GroupId: p.UserIdGroupPairs[0].GroupId}
-		} else {
-			gone.CidrIpv4 = p.IpRanges[0].CidrIp
-		}
 		before := len(f.rules)
-		f.rules = keep(f.rules, func(r types.SecurityGroupRule) bool { return !sameRule(r, gone) })
+		f.rules = keep(f.rules, func(r types.SecurityGroupRule) bool {
+			return *r.GroupId != *in.GroupId || !slices.Contains(in.SecurityGroupRuleIds, *r.SecurityGroupRuleId)
+		})
 		if len(f.rules) == before {
-			return nil, refused(400, "InvalidPermission.NotFound")
+			return nil, refused(400, "InvalidSecurityGroupRuleId.NotFound")
 		}
 		return &ec2.RevokeSecurityGroupIngressOutput{}, nil
 	case *ec2.DeleteSecurityGroupInput:
 		referenced := slices.ContainsFunc(f.rules, func(r types.SecurityGroupRule) bool {
 			return r.ReferencedGroupInfo != nil && *r.ReferencedGroupInfo.GroupId == *in.GroupId
 		})
-		if err := f.stillInUse(referenced || f.classic != nil || f.network != nil); err != nil {
+		if err := f.stillInUse(referenced || f.classic != nil || f.network != nil || f.otherClassic != nil); err != nil {
 			return nil, err
 		}
 		f.groups = keep(f.groups, func(g types.SecurityGroup) bool { return *g.GroupId != *in.GroupId })

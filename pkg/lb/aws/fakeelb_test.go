@@ -22,19 +22,38 @@ func (f *fake) answerClassic(in any) (any, error) {
 		f.classic.ListenerDescriptions = []types.ListenerDescription{{Listener: &in.Listeners[0]}}
 		return &elb.CreateLoadBalancerOutput{DNSName: f.classic.DNSName}, nil
 	case *elb.DeleteLoadBalancerInput:
-		f.classic, f.classicTags, f.classicCross, f.inUse = nil, nil, false, 2
+		f.classic, f.classicTags, f.inUse = nil, nil, 2
 		return &elb.DeleteLoadBalancerOutput{}, nil
 	case *elb.DescribeLoadBalancersInput:
-		if f.classic == nil {
+		var all []types.LoadBalancerDescription
+		for _, b := range []*types.LoadBalancerDescription{f.classic, f.otherClassic} {
+			if b != nil && (in.LoadBalancerNames == nil || slices.Contains(in.LoadBalancerNames, *b.LoadBalancerName)) {
+				all = append(all, *b)
+			}
+		}
+		if in.LoadBalancerNames != nil && len(all) == 0 {
 			return nil, refused(400, "LoadBalancerNotFound")
 		}
-		return &elb.DescribeLoadBalancersOutput{LoadBalancerDescriptions: []types.LoadBalancerDescription{*f.classic}}, nil
+		some, next := page(all, in.Marker)
+		return &elb.DescribeLoadBalancersOutput{LoadBalancerDescriptions: some, NextMarker: next}, nil
+	case *elb.AddTagsInput:
+		f.classicTags = append(f.classicTags, in.Tags...)
+		return &elb.AddTagsOutput{}, nil
 	case *elb.DescribeTagsInput:
 		return &elb.DescribeTagsOutput{TagDescriptions: []types.TagDescription{{Tags: f.classicTags}}}, nil
 	case *elb.DescribeLoadBalancerAttributesInput:
-		return &elb.DescribeLoadBalancerAttributesOutput{LoadBalancerAttributes: &types.LoadBalancerAttributes{CrossZoneLoadBalancing: &types.CrossZoneLoadBalancing{Enabled: f.classicCross}}}, nil
+		attributes := f.classicAttributes
+		return &elb.DescribeLoadBalancerAttributesOutput{LoadBalancerAttributes: &attributes}, nil
 	case *elb.ModifyLoadBalancerAttributesInput:
-		f.classicCross = in.LoadBalancerAttributes.CrossZoneLoadBalancing.Enabled
+		if want := in.LoadBalancerAttributes.ConnectionSettings; want != nil {
+			f.classicAttributes.ConnectionSettings = want
+		}
+		if want := in.LoadBalancerAttributes.ConnectionDraining; want != nil {
+			f.classicAttributes.ConnectionDraining = want
+		}
+		if want := in.LoadBalancerAttributes.CrossZoneLoadBalancing; want != nil {
+			f.classicAttributes.CrossZoneLoadBalancing = want
+		}
 		return &elb.ModifyLoadBalancerAttributesOutput{}, nil
 	case *elb.ConfigureHealthCheckInput:
 		f.classic.HealthCheck = in.HealthCheck
@@ -52,6 +71,11 @@ func (f *fake) answerClassic(in any) (any, error) {
 		f.classic.SecurityGroups = in.SecurityGroups
 		return &elb.ApplySecurityGroupsToLoadBalancerOutput{}, nil
 	case *elb.CreateLoadBalancerListenersInput:
+		if slices.ContainsFunc(f.classic.ListenerDescriptions, func(d types.ListenerDescription) bool {
+			return d.Listener.LoadBalancerPort == in.Listeners[0].LoadBalancerPort
+		}) {
+			return nil, refused(400, "DuplicateListener")
+		}
 		f.classic.ListenerDescriptions = append(f.classic.ListenerDescriptions, types.ListenerDescription{Listener: &in.Listeners[0]})
 		return &elb.CreateLoadBalancerListenersOutput{}, nil
 	case *elb.DeleteLoadBalancerListenersInput:

@@ -14,7 +14,7 @@ import (
 )
 
 // ingress is one TCP port of a group that is open to an address range or to
-// another group. A wider rule of the user's will do.
+// another group. A wider rule of the user's will do; one of ours has to be exact.
 type ingress struct {
 	// balancers is the group that it is made for, and stays for while it is in use.
 	balancers *securityGroup
@@ -30,14 +30,20 @@ type ingress struct {
 	found types.SecurityGroupRule
 }
 
-func (r *ingress) Kind() string { return "security group rule" }
+func (r *ingress) Kind() string { return ruleKind }
+
+const ruleKind = "security group rule"
 
 func (r *ingress) Name() string {
 	source := r.cidr
 	if r.from != nil {
 		source = r.from.name
 	}
-	return fmt.Sprintf("tcp/%d from %s into %s", r.port, source, r.into.name)
+	return ruleName(fmt.Sprintf("tcp/%d", r.port), source, r.into)
+}
+
+func ruleName(ports, source string, into *securityGroup) string {
+	return fmt.Sprintf("%s from %s into %s", ports, source, into.name)
 }
 
 func (r *ingress) Read(ctx context.Context) (lb.State, error) {
@@ -47,41 +53,30 @@ func (r *ingress) Read(ctx context.Context) (lb.State, error) {
 	}
 	state := lb.State{}
 	for _, rule := range rules {
-		if !r.coveredBy(rule) {
-			continue
-		}
-		ours := tag(rule.Tags, lb.OwnerKey) == lb.Owner
-		if state.Exists && !ours {
+		ours := marked(rule.Tags)
+		if ours && !r.equals(rule) || !ours && (state.Exists || !r.coveredBy(rule)) {
 			continue
 		}
 		r.found = rule
 		state = lb.State{Exists: true, ID: awssdk.ToString(rule.SecurityGroupRuleId), Ours: ours}
-		state.Keep = r.balancers.inUse
-		if !ours {
-			state.Keep = "not made by " + lb.Owner
-		}
 	}
 	return state, nil
 }
 
+// equals reports whether a rule lets in what is wanted and no more.
+func (r *ingress) equals(rule types.SecurityGroupRule) bool {
+	return opensOnly(rule, r.port) && (r.from == nil && source(rule) == r.cidr || r.from != nil && r.from.id != "" && source(rule) == r.from.id)
+}
+
 func (r *ingress) coveredBy(rule types.SecurityGroupRule) bool {
-	if awssdk.ToBool(rule.IsEgress) {
-		return false
-	}
-	switch awssdk.ToString(rule.IpProtocol) {
-	case "-1":
-	case "tcp":
-		if awssdk.ToInt32(rule.FromPort) > r.port || awssdk.ToInt32(rule.ToPort) < r.port {
-			return false
-		}
-	default:
+	if !opens(rule, r.port) {
 		return false
 	}
 	open := awssdk.ToString(rule.CidrIpv4)
 	if r.from == nil {
 		return contains(open, r.cidr)
 	}
-	if info := rule.ReferencedGroupInfo; info != nil && r.from.id != "" && awssdk.ToString(info.GroupId) == r.from.id {
+	if r.from.id != "" && source(rule) == r.from.id {
 		return true
 	}
 	for _, s := range r.subnets {
@@ -93,6 +88,7 @@ func (r *ingress) coveredBy(rule types.SecurityGroupRule) bool {
 }
 
 func (r *ingress) Create(ctx context.Context) error {
+	r.into.listed = false
 	permission := types.IpPermission{IpProtocol: awssdk.String("tcp"), FromPort: &r.port, ToPort: &r.port}
 	if r.from != nil {
 		permission.UserIdGroupPairs = []types.UserIdGroupPair{{GroupId: &r.from.id}}
@@ -104,28 +100,33 @@ func (r *ingress) Create(ctx context.Context) error {
 		IpPermissions:     []types.IpPermission{permission},
 		TagSpecifications: tags(types.ResourceTypeSecurityGroupRule, ""),
 	})
-	if hasCode(err, "InvalidPermission.Duplicate") {
-		return nil
-	}
 	return err
 }
 
-// Update is never called: a rule is there or it is not.
-func (r *ingress) Update(context.Context) error { return errGiven }
+func (r *ingress) Delete(ctx context.Context) error { return r.into.revoke(ctx, r.found) }
 
-// Delete revokes what was found, which may be wider than what is wanted.
-func (r *ingress) Delete(ctx context.Context) error {
-	permission := types.IpPermission{IpProtocol: r.found.IpProtocol, FromPort: r.found.FromPort, ToPort: r.found.ToPort}
-	if group := r.found.ReferencedGroupInfo; group != nil {
-		permission.UserIdGroupPairs = []types.UserIdGroupPair{{GroupId: group.GroupId}}
+func (r *ingress) Keep(ctx context.Context) (string, error) { return r.balancers.Keep(ctx) }
+
+func (r *ingress) Commands(a lb.Action) []string {
+	if a == lb.Delete {
+		return []string{r.into.revokeLine(r.found)}
+	}
+	words := []string{"ec2 authorize-security-group-ingress --group-id", r.into.ref(), "--protocol tcp --port", fmt.Sprint(r.port)}
+	if r.from != nil {
+		words = append(words, "--source-group", r.from.ref())
 	} else {
-		permission.IpRanges = []types.IpRange{{CidrIp: r.found.CidrIpv4}}
+		words = append(words, "--cidr", r.cidr)
 	}
-	_, err := r.into.ec2.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{
-		GroupId: &r.into.id, IpPermissions: []types.IpPermission{permission},
+	return []string{line(append(words, markOption("security-group-rule", ""))...)}
+}
+
+func (g *securityGroup) revoke(ctx context.Context, rule types.SecurityGroupRule) error {
+	_, err := g.ec2.RevokeSecurityGroupIngress(ctx, &ec2.RevokeSecurityGroupIngressInput{
+		GroupId: &g.id, SecurityGroupRuleIds: []string{awssdk.ToString(rule.SecurityGroupRuleId)},
 	})
-	if hasCode(err, "InvalidPermission.NotFound") {
-		return nil
-	}
 	return err
+}
+
+func (g *securityGroup) revokeLine(rule types.SecurityGroupRule) string {
+	return line("ec2 revoke-security-group-ingress --group-id", g.id, "--security-group-rule-ids", awssdk.ToString(rule.SecurityGroupRuleId))
 }

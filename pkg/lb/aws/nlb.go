@@ -6,7 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
+	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -22,41 +22,83 @@ type networkBalancer struct {
 	vpc     *vpc
 	subnets []*subnet
 	group   *securityGroup
+	target  *targetGroup
 
 	found *types.LoadBalancer
 	arn   string
 	dns   string
+	// all are its listeners; ours reports by ARN which bear the mark.
+	all  []types.Listener
+	ours map[string]bool
+	keep string
 }
 
 func (b *networkBalancer) Kind() string    { return "network load balancer" }
 func (b *networkBalancer) Name() string    { return b.cfg.LoadBalancer }
 func (b *networkBalancer) address() string { return b.dns }
+func (b *networkBalancer) kept() bool      { return b.keep != "" }
+
+// ref names it in a command.
+func (b *networkBalancer) ref() string {
+	return reference(b.arn, variable("load_balancer", b.cfg.LoadBalancer))
+}
+
+func (b *networkBalancer) state() string {
+	if b.found == nil || b.found.State == nil {
+		return ""
+	}
+	return string(b.found.State.Code)
+}
 
 func (b *networkBalancer) Read(ctx context.Context) (lb.State, error) {
 	out, err := b.elbv2.DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{Names: []string{b.cfg.LoadBalancer}})
 	if hasCode(err, "LoadBalancerNotFound") || err == nil && len(out.LoadBalancers) == 0 {
-		return lb.State{}, nil
+		problem, err := b.vpc.offline(ctx)
+		return lb.State{Problem: problem}, err
 	}
 	if err != nil {
 		return lb.State{}, err
 	}
 	b.found = &out.LoadBalancers[0]
 	b.arn, b.dns = awssdk.ToString(b.found.LoadBalancerArn), awssdk.ToString(b.found.DNSName)
-	state := lb.State{Exists: true, Problem: b.unlike(), Changes: b.changes()}
-	if state.Ours, err = b.tagged(ctx, b.arn); err != nil {
+	if err := b.readListeners(ctx); err != nil {
 		return lb.State{}, err
 	}
-	if !state.Ours {
-		state.Keep = "not made by " + lb.Owner
+	state := lb.State{Exists: true, Problem: b.drift(), Changes: b.changes(), Ours: b.ours[b.arn]}
+	if s := b.state(); s != "" && s != string(types.LoadBalancerStateEnumActive) {
+		state.Unmanaged = append(state.Unmanaged, fmt.Sprintf("load balancer %s is %s: AWS is still at work on it", b.cfg.LoadBalancer, s))
 	}
 	if len(b.found.SecurityGroups) == 0 {
-		state.Others = []string{fmt.Sprintf("load balancer %s was made without a security group and can be given none: the controllers' own group has to let its clients in", b.cfg.LoadBalancer)}
+		state.Unmanaged = append(state.Unmanaged, fmt.Sprintf("load balancer %s was made without a security group and can be given none: the controllers' own group has to let its clients in", b.cfg.LoadBalancer))
+	}
+	for _, l := range b.otherListeners() {
+		state.Unmanaged = append(state.Unmanaged, fmt.Sprintf("load balancer %s listens on %s too, for %s", b.cfg.LoadBalancer, portOf(l), targetOf(l)))
 	}
 	return state, nil
 }
 
-// unlike says in what it differs that cannot be changed, or "".
-func (b *networkBalancer) unlike() string {
+// readListeners reads all listeners, and which of them and of itself are ours.
+func (b *networkBalancer) readListeners(ctx context.Context) error {
+	b.all = nil
+	arns := []string{b.arn}
+	pages := elb.NewDescribeListenersPaginator(b.elbv2, &elb.DescribeListenersInput{LoadBalancerArn: &b.arn})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, l := range page.Listeners {
+			b.all = append(b.all, l)
+			arns = append(arns, awssdk.ToString(l.ListenerArn))
+		}
+	}
+	var err error
+	b.ours, err = b.marked(ctx, arns...)
+	return err
+}
+
+// drift says in what it differs that cannot be changed, or "".
+func (b *networkBalancer) drift() string {
 	const other = ", which cannot be changed; name another with --load-balancer"
 	switch at := awssdk.ToString(b.found.VpcId); {
 	case b.found.Type != types.LoadBalancerTypeEnumNetwork:
@@ -88,8 +130,8 @@ func (b *networkBalancer) changes() []lb.Change {
 	return changes
 }
 
-// wantsGroup says whether the group is missing among those it has; one that was
-// made without any takes none.
+// wantsGroup reports whether the group is missing among those it has; one that
+// was made without any takes none.
 func (b *networkBalancer) wantsGroup() bool {
 	return len(b.found.SecurityGroups) > 0 && !slices.Contains(b.found.SecurityGroups, b.group.id)
 }
@@ -131,8 +173,39 @@ func (b *networkBalancer) Delete(ctx context.Context) error {
 	if _, err := b.elbv2.DeleteLoadBalancer(ctx, &elb.DeleteLoadBalancerInput{LoadBalancerArn: &b.arn}); err != nil {
 		return err
 	}
-	gone := elb.NewLoadBalancersDeletedWaiter(b.elbv2, func(o *elb.LoadBalancersDeletedWaiterOptions) { o.MinDelay, o.MaxDelay = b.pause/5, b.pause })
-	return gone.Wait(ctx, &elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{b.arn}}, b.patience)
+	gone := elb.NewLoadBalancersDeletedWaiter(b.elbv2, func(o *elb.LoadBalancersDeletedWaiterOptions) { o.MinDelay, o.MaxDelay = b.pace.Pause/5, b.pace.Pause })
+	return gone.Wait(ctx, &elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{b.arn}}, b.pace.Patience)
+}
+
+// Keep leaves a load balancer to those who use it too.
+func (b *networkBalancer) Keep(context.Context) (string, error) {
+	if others := b.otherListeners(); len(others) > 0 {
+		b.keep = fmt.Sprintf("its listener on %s is %s", portOf(others[0]), lb.NotOurs)
+	}
+	return b.keep, nil
+}
+
+func (b *networkBalancer) Commands(a lb.Action) []string {
+	var subnets []string
+	for _, s := range b.subnets {
+		subnets = append(subnets, s.ref())
+	}
+	switch a {
+	case lb.Delete:
+		return []string{line("elbv2 delete-load-balancer --load-balancer-arn", b.arn), line("elbv2 wait load-balancers-deleted --load-balancer-arns", b.arn)}
+	case lb.Create:
+		return []string{capture(variable("load_balancer", b.cfg.LoadBalancer), "LoadBalancers[0].LoadBalancerArn", "elbv2 create-load-balancer --name", lb.Quote(b.cfg.LoadBalancer),
+			"--type network --scheme", internetFacing, "--subnets", strings.Join(subnets, " "), "--security-groups", b.group.ref(), "--tags", markTag)}
+	}
+	var lines []string
+	if len(missingSubnets(b.subnets, b.attached())) > 0 {
+		kept := slices.DeleteFunc(b.attached(), func(id string) bool { return slices.Contains(subnets, id) })
+		lines = append(lines, line(append([]string{"elbv2 set-subnets --load-balancer-arn", b.arn, "--subnets"}, append(kept, subnets...)...)...))
+	}
+	if b.wantsGroup() {
+		lines = append(lines, line(append([]string{"elbv2 set-security-groups --load-balancer-arn", b.arn, "--security-groups", b.group.ref()}, b.found.SecurityGroups...)...))
+	}
+	return lines
 }
 
 func (b *networkBalancer) zones() []string {
@@ -143,142 +216,4 @@ func (b *networkBalancer) zones() []string {
 		}
 	}
 	return withSubnets(zones, b.subnets)
-}
-
-// nlbCrossZone lets every zone's address of the balancer reach the controllers
-// of all zones. The API leaves it off.
-type nlbCrossZone struct{ balancer *networkBalancer }
-
-// crossZoneKey is the attribute's name.
-const crossZoneKey = "load_balancing.cross_zone.enabled"
-
-func (z *nlbCrossZone) Kind() string { return "cross-zone balancing" }
-func (z *nlbCrossZone) Name() string { return z.balancer.cfg.LoadBalancer }
-
-func (z *nlbCrossZone) Read(ctx context.Context) (lb.State, error) {
-	if z.balancer.found == nil {
-		return lb.State{}, nil
-	}
-	out, err := z.balancer.elbv2.DescribeLoadBalancerAttributes(ctx, &elb.DescribeLoadBalancerAttributesInput{LoadBalancerArn: &z.balancer.arn})
-	if err != nil {
-		return lb.State{}, err
-	}
-	is := "false"
-	for _, a := range out.Attributes {
-		if awssdk.ToString(a.Key) == crossZoneKey {
-			is = awssdk.ToString(a.Value)
-		}
-	}
-	return lb.State{Exists: true, Keep: keepSetting, Changes: differences(field{"enabled", is, "true"})}, nil
-}
-
-func (z *nlbCrossZone) Create(ctx context.Context) error { return z.Update(ctx) }
-
-func (z *nlbCrossZone) Update(ctx context.Context) error {
-	_, err := z.balancer.elbv2.ModifyLoadBalancerAttributes(ctx, &elb.ModifyLoadBalancerAttributesInput{
-		LoadBalancerArn: &z.balancer.arn,
-		Attributes:      []types.LoadBalancerAttribute{{Key: awssdk.String(crossZoneKey), Value: awssdk.String("true")}},
-	})
-	return err
-}
-
-func (z *nlbCrossZone) Delete(context.Context) error { return errGiven }
-
-// nlbListener forwards the port to the target group.
-type nlbListener struct {
-	balancer *networkBalancer
-	target   *targetGroup
-
-	arn string
-}
-
-func (l *nlbListener) Kind() string { return "listener" }
-func (l *nlbListener) Name() string { return "tcp/" + strconv.Itoa(int(l.balancer.cfg.Port)) }
-
-func (l *nlbListener) Read(ctx context.Context) (lb.State, error) {
-	if l.balancer.found == nil {
-		return lb.State{}, nil
-	}
-	pages := elb.NewDescribeListenersPaginator(l.balancer.elbv2, &elb.DescribeListenersInput{LoadBalancerArn: &l.balancer.arn})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return lb.State{}, err
-		}
-		for _, found := range page.Listeners {
-			if awssdk.ToInt32(found.Port) == l.balancer.cfg.Port {
-				return l.compare(ctx, found)
-			}
-		}
-	}
-	return lb.State{}, nil
-}
-
-func (l *nlbListener) compare(ctx context.Context, found types.Listener) (lb.State, error) {
-	l.arn = awssdk.ToString(found.ListenerArn)
-	forwards := ""
-	for _, a := range found.DefaultActions {
-		forwards = awssdk.ToString(a.TargetGroupArn)
-	}
-	want := l.target.arn
-	if want == "" {
-		want = l.target.cfg.TargetGroup
-	}
-	state := lb.State{Exists: true, Changes: differences(
-		field{"protocol", string(found.Protocol), string(types.ProtocolEnumTcp)},
-		field{"target group", forwards, want},
-	)}
-	ours, err := l.balancer.tagged(ctx, l.arn)
-	if state.Ours = ours; !ours {
-		state.Keep = "not made by " + lb.Owner
-	}
-	return state, err
-}
-
-func (l *nlbListener) forward() []types.Action {
-	return []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: &l.target.arn}}
-}
-
-func (l *nlbListener) Create(ctx context.Context) error {
-	_, err := l.balancer.elbv2.CreateListener(ctx, &elb.CreateListenerInput{
-		LoadBalancerArn: &l.balancer.arn, Protocol: types.ProtocolEnumTcp, Port: &l.balancer.cfg.Port,
-		DefaultActions: l.forward(), Tags: nlbTags(),
-	})
-	return err
-}
-
-func (l *nlbListener) Update(ctx context.Context) error {
-	_, err := l.balancer.elbv2.ModifyListener(ctx, &elb.ModifyListenerInput{
-		ListenerArn: &l.arn, Protocol: types.ProtocolEnumTcp, Port: &l.balancer.cfg.Port, DefaultActions: l.forward(),
-	})
-	return err
-}
-
-func (l *nlbListener) Delete(ctx context.Context) error {
-	_, err := l.balancer.elbv2.DeleteListener(ctx, &elb.DeleteListenerInput{ListenerArn: &l.arn})
-	if hasCode(err, "ListenerNotFound") {
-		return nil
-	}
-	return err
-}
-
-func nlbTags() []types.Tag {
-	return []types.Tag{{Key: awssdk.String(lb.OwnerKey), Value: awssdk.String(lb.Owner)}}
-}
-
-// tagged says whether one of a load balancer, a listener or a target group bears
-// our mark.
-func (a *account) tagged(ctx context.Context, arn string) (bool, error) {
-	out, err := a.elbv2.DescribeTags(ctx, &elb.DescribeTagsInput{ResourceArns: []string{arn}})
-	if err != nil {
-		return false, err
-	}
-	for _, d := range out.TagDescriptions {
-		for _, t := range d.Tags {
-			if awssdk.ToString(t.Key) == lb.OwnerKey && awssdk.ToString(t.Value) == lb.Owner {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
 }

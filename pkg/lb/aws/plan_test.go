@@ -39,25 +39,39 @@ var kinds = []struct {
 				f.classic.HealthCheck.HealthyThreshold, f.classic.HealthCheck.UnhealthyThreshold = awssdk.Int32(10), awssdk.Int32(5)
 			},
 			"not registered": func(f *fake) { f.classic.Instances = f.classic.Instances[1:] },
+			"idle timeout":   func(f *fake) { f.classicAttributes.ConnectionSettings.IdleTimeout = awssdk.Int32(60) },
+			"no draining":    func(f *fake) { f.classicAttributes.ConnectionDraining = nil },
+			"short draining": func(f *fake) { f.classicAttributes.ConnectionDraining.Timeout = awssdk.Int32(300) },
 		},
 		others: map[string]func(*fake){
-			"stranger": func(f *fake) {
-				f.classic.Instances = append(f.classic.Instances, v1types.Instance{InstanceId: awssdk.String("i-worker")})
-			},
-			"stopped twin":   stoppedTwin,
-			"no listener":    func(f *fake) { f.classic.ListenerDescriptions = nil },
-			"another zone":   func(f *fake) { f.instances[2].Placement.AvailabilityZone = awssdk.String("us-east-1b") },
-			"twin elsewhere": func(f *fake) { f.instances = append(f.instances, elsewhere("i-8", "controller-1")) },
+			"longer idle timeout": func(f *fake) { f.classicAttributes.ConnectionSettings.IdleTimeout = awssdk.Int32(4000) },
+			"another listener":    otherClassicListener,
+			"terminated":          func(f *fake) { f.register(terminated("i-old", "controller-0")) },
+			"gone":                func(f *fake) { f.register(elsewhere("i-gone", "")); f.instances = f.instances[:len(f.instances)-1] },
+			"unmanaged":           func(f *fake) { f.register(instanceOf("i-worker", "worker-0")) },
+			"stopped twin":        stoppedTwin,
+			"another zone":        func(f *fake) { f.instances[2].Placement.AvailabilityZone = awssdk.String("us-east-1b") },
+			"twin elsewhere":      func(f *fake) { f.instances = append(f.instances, elsewhere("i-8", "controller-1")) },
 		},
 		problems: map[string]func(*fake){
 			"no vpc": func(f *fake) { f.vpcs = nil },
 			"two vpcs": func(f *fake) {
 				f.vpcs = append(f.vpcs, ec2types.Vpc{VpcId: awssdk.String("vpc-2"), Tags: named("kubernetes-the-hard-way")})
 			},
-			"no load balancer":   func(f *fake) { f.classic = nil },
-			"other vpc":          func(f *fake) { f.classic.VPCId = awssdk.String("vpc-9") },
-			"two running":        func(f *fake) { f.instances = append(f.instances, instanceOf("i-7", "controller-1")) },
-			"none":               func(f *fake) { f.instances = f.instances[1:] },
+			"no load balancer": func(f *fake) { f.classic = nil },
+			"other vpc":        func(f *fake) { f.classic.VPCId = awssdk.String("vpc-9") },
+			"two running":      func(f *fake) { f.instances = append(f.instances, instanceOf("i-7", "controller-1")) },
+			"none":             func(f *fake) { f.instances = f.instances[1:] },
+			"no listener":      func(f *fake) { f.classic.ListenerDescriptions = nil },
+			"all in another zone": func(f *fake) {
+				for i := range f.instances {
+					f.instances[i].Placement.AvailabilityZone = awssdk.String("us-east-1b")
+				}
+			},
+			"http listener": func(f *fake) {
+				l := f.classic.ListenerDescriptions[0].Listener
+				l.Protocol, l.InstancePort = awssdk.String("HTTP"), awssdk.Int32(8080)
+			},
 			"stopped":            func(f *fake) { f.instances[0].State.Name = ec2types.InstanceStateNameStopped },
 			"terminated":         func(f *fake) { f.instances[0].State.Name = ec2types.InstanceStateNameTerminated },
 			"only elsewhere":     func(f *fake) { f.instances[2] = elsewhere("i-2", "controller-2") },
@@ -75,7 +89,19 @@ var kinds = []struct {
 			"listener":       func(f *fake) { f.classic.ListenerDescriptions[0].Listener.Protocol = awssdk.String("HTTP") },
 			"instance port":  func(f *fake) { f.classic.ListenerDescriptions[0].Listener.InstancePort = awssdk.Int32(80) },
 			"no listener":    func(f *fake) { f.classic.ListenerDescriptions = nil },
-			"cross-zone":     func(f *fake) { f.classicCross = false },
+			"cross-zone":     func(f *fake) { f.classicAttributes.CrossZoneLoadBalancing.Enabled = false },
+			"old listener": func(f *fake) {
+				f.classic.ListenerDescriptions = append(f.classic.ListenerDescriptions, v1types.ListenerDescription{Listener: listenerOn(8443)})
+				f.classicTags = append(f.classicTags, (*classic)(nil).listenerTag(8443))
+			},
+			"old rule": func(f *fake) {
+				old := rule("sgr-old", *f.rules[1].GroupId, 8443, 8443, "0.0.0.0/0")
+				old.Tags = f.rules[1].Tags
+				f.rules = append(f.rules, old)
+			},
+			"subnet and group": func(f *fake) {
+				f.classic.Subnets, f.classic.SecurityGroups = []string{"subnet-2"}, []string{"sg-default"}
+			},
 			"no rule":        func(f *fake) { f.rules = f.rules[:1] },
 			"narrow rule":    func(f *fake) { f.rules[1].CidrIpv4 = awssdk.String("192.0.2.0/24") },
 			"udp rule":       func(f *fake) { f.rules[1].IpProtocol = awssdk.String("udp") },
@@ -89,10 +115,12 @@ var kinds = []struct {
 			"wider rule": func(f *fake) {
 				f.rules[1] = ec2types.SecurityGroupRule{SecurityGroupRuleId: awssdk.String("sgr-all"), GroupId: f.rules[1].GroupId, IpProtocol: awssdk.String("-1"), CidrIpv4: awssdk.String("0.0.0.0/0")}
 			},
-			"other cidr": func(f *fake) { f.subnets[0].CidrBlock = awssdk.String("10.240.0.0/25") },
-			"two rules":  func(f *fake) { f.rules = append(f.rules, rule("sgr-2", *f.rules[1].GroupId, 6443, 6443, "0.0.0.0/0")) },
+			"another listener": otherClassicListener,
+			"other cidr":       func(f *fake) { f.subnets[0].CidrBlock = awssdk.String("10.240.0.0/25") },
+			"two rules":        func(f *fake) { f.rules = append(f.rules, rule("sgr-2", *f.rules[1].GroupId, 6443, 6443, "0.0.0.0/0")) },
 		},
 		problems: map[string]func(*fake){
+			"offline":              func(f *fake) { f.classic, f.offline = nil, true },
 			"internal":             func(f *fake) { f.classic.Scheme = awssdk.String("internal") },
 			"overlapping subnet":   func(f *fake) { f.subnets[0].Tags = named("mine") },
 			"two subnets":          func(f *fake) { f.subnets = append(f.subnets, f.subnets[0]) },
@@ -114,24 +142,39 @@ var kinds = []struct {
 			"thresholds": func(f *fake) {
 				f.targetGroup.HealthyThresholdCount, f.targetGroup.UnhealthyThresholdCount = awssdk.Int32(5), awssdk.Int32(5)
 			},
+			"idle timeout": func(f *fake) { f.idle = "350" },
+			"delay":        func(f *fake) { f.delay = "0" },
+			"old listener": func(f *fake) {
+				f.addListener("arn-listener-8443", 8443)
+				f.networkTags["arn-listener-8443"] = nlbTags()
+			},
+			"old target":     func(f *fake) { f.targets = append(f.targets, target{"i-1", 8443}) },
 			"not registered": func(f *fake) { f.targets = f.targets[1:] },
-			"no listener":    func(f *fake) { f.listener = nil },
-			"listener":       func(f *fake) { f.listener.DefaultActions[0].TargetGroupArn = awssdk.String("arn-other") },
-			"udp listener":   func(f *fake) { f.listener.Protocol = v2types.ProtocolEnumUdp },
+			"no listener":    func(f *fake) { f.listeners = nil },
+			"listener":       func(f *fake) { f.listeners[0].DefaultActions[0].TargetGroupArn = awssdk.String("arn-other") },
+			"udp listener":   func(f *fake) { f.listeners[0].Protocol = v2types.ProtocolEnumUdp },
 			"cross-zone":     func(f *fake) { f.networkCross = "false" },
 			"subnet":         func(f *fake) { f.network.AvailabilityZones = zonesOf([]string{"subnet-2"}) },
 			"security group": func(f *fake) { f.network.SecurityGroups = []string{"sg-default"} },
-			"no balancer":    func(f *fake) { f.network, f.listener = nil, nil },
+			"no balancer":    func(f *fake) { f.network, f.listeners = nil, nil },
 		},
 		others: map[string]func(*fake){
-			"stranger":           func(f *fake) { f.targets = append(f.targets, "i-worker") },
-			"another port":       func(f *fake) { f.strayTarget = "i-1" },
-			"no security groups": func(f *fake) { f.network.SecurityGroups = nil },
+			"unmanaged": func(f *fake) { f.register(instanceOf("i-worker", "worker-0")) },
+			"another port": func(f *fake) {
+				f.instances = append(f.instances, instanceOf("i-worker", "worker-0"))
+				f.targets = append(f.targets, target{"i-worker", 8443})
+			},
+			"longer idle timeout": func(f *fake) { f.idle = "6000" },
+			"another listener":    func(f *fake) { f.addListener("arn-other", 443) },
+			"being made":          func(f *fake) { f.network.State.Code = v2types.LoadBalancerStateEnumProvisioning },
+			"no security groups":  func(f *fake) { f.network.SecurityGroups = nil },
 		},
 		problems: map[string]func(*fake){
 			"application":       func(f *fake) { f.network.Type = v2types.LoadBalancerTypeEnumApplication },
 			"internal":          func(f *fake) { f.network.Scheme = v2types.LoadBalancerSchemeEnumInternal },
 			"other vpc":         func(f *fake) { f.network.VpcId = awssdk.String("vpc-9") },
+			"offline":           func(f *fake) { f.network, f.offline = nil, true },
+			"others' group":     func(f *fake) { f.targetGroup.Port, f.networkTags["arn-group"] = awssdk.Int32(443), nil },
 			"target group":      func(f *fake) { f.targetGroup.Port, f.targetGroup.Protocol = awssdk.Int32(443), v2types.ProtocolEnumTls },
 			"no subnet":         func(f *fake) { f.subnets = nil },
 			"no security group": func(f *fake) { f.groups = f.groups[:1] },
@@ -154,8 +197,36 @@ var kinds = []struct {
 func stoppedTwin(f *fake) {
 	twin := instanceOf("i-9", "controller-1")
 	twin.State.Name = ec2types.InstanceStateNameStopped
-	f.instances = append(f.instances, twin)
-	f.classic.Instances = append(f.classic.Instances, v1types.Instance{InstanceId: awssdk.String("i-9")})
+	f.register(twin)
+}
+
+func terminated(id, name string) ec2types.Instance {
+	i := instanceOf(id, name)
+	i.State.Name, i.VpcId, i.StateTransitionReason = ec2types.InstanceStateNameTerminated, nil, awssdk.String("User initiated (2026-02-03 04:05:06 GMT)")
+	return i
+}
+
+// register has an instance be there, and behind the balancer.
+func (f *fake) register(i ec2types.Instance) {
+	f.instances = append(f.instances, i)
+	if f.classic != nil {
+		f.classic.Instances = append(f.classic.Instances, v1types.Instance{InstanceId: i.InstanceId})
+	} else {
+		f.targets = append(f.targets, target{*i.InstanceId, 6443})
+	}
+}
+
+func listenerOn(port int32) *v1types.Listener {
+	return &v1types.Listener{Protocol: awssdk.String("TCP"), LoadBalancerPort: port, InstanceProtocol: awssdk.String("TCP"), InstancePort: &port}
+}
+
+func otherClassicListener(f *fake) {
+	f.classic.ListenerDescriptions = append(f.classic.ListenerDescriptions, v1types.ListenerDescription{Listener: listenerOn(443)})
+}
+
+// addListener adds one that is not ours.
+func (f *fake) addListener(arn string, port int32) {
+	f.listeners = append(f.listeners, v2types.Listener{ListenerArn: &arn, Port: &port, Protocol: v2types.ProtocolEnumTcp, DefaultActions: f.listeners[0].DefaultActions})
 }
 
 func elsewhere(id, name string) ec2types.Instance {
@@ -297,17 +368,17 @@ func TestDeletionLeavesWhatOthersMade(t *testing.T) {
 // TestDeletionLeavesWhatTheOtherTypeUses moves from a classic load balancer to an
 // NLB, which share the security group, its rules and a subnet of ours.
 func TestDeletionLeavesWhatTheOtherTypeUses(t *testing.T) {
-	old, today := configOf(func(c *Config) { c.Create = true }), configOf(func(c *Config) { c.Create, c.Type = true, NLB })
+	old, other := configOf(func(c *Config) { c.Create = true }), configOf(func(c *Config) { c.Create, c.Type = true, NLB })
 	f := chapter3()
 	f.subnets = nil
 	f.apply(t, old)
-	f.apply(t, today)
+	f.apply(t, other)
 	plan := f.remove(t, old)
 	compare(t, filepath.Join("testdata", "deletion-beside-nlb.txt"), plan)
-	if again := f.apply(t, today); !strings.HasSuffix(again, nothing) {
+	if again := f.apply(t, other); !strings.HasSuffix(again, nothing) {
 		t.Errorf("it took away what the other needs:\n%s", again)
 	}
-	if f.remove(t, today); f.classic != nil || f.network != nil || len(f.subnets) > 0 || len(f.groups) != 1 || len(f.rules) != 1 {
+	if f.remove(t, other); f.classic != nil || f.network != nil || len(f.subnets) > 0 || len(f.groups) != 1 || len(f.rules) != 1 {
 		t.Errorf("left are %v, %v, %v", f.subnets, f.groups, f.rules)
 	}
 }
@@ -317,11 +388,10 @@ func TestHealth(t *testing.T) {
 		config := configOf(kind.config)
 		f := kind.account()
 		f.apply(t, config)
-		f.targets = append(f.targets, "i-worker")
 		if f.classic != nil {
 			f.classic.Instances = append(f.classic.Instances[:2], v1types.Instance{InstanceId: awssdk.String("i-worker")})
 		} else {
-			f.targets = append(f.targets[:2], "i-worker")
+			f.targets = append(f.targets[:2], target{"i-worker", 6443})
 		}
 		cloud := f.cloud(config)
 		if _, err := lb.NewPlan(t.Context(), cloud); err != nil {

@@ -4,7 +4,6 @@ package aws
 
 import (
 	"context"
-	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -13,47 +12,20 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
 
-// firewall is the balancer's security group and, with Create, the rules of the
-// lab's chapter 3 that let clients to the balancer and the balancer to the
-// controllers.
-type firewall struct {
-	resources []lb.Resource
-	balancers *securityGroup
-}
-
-func newFirewall(a *account, c Config, network *vpc, subnets []*subnet) firewall {
-	external := &securityGroup{account: a, cfg: c, vpc: network, name: c.SecurityGroup, flag: "--security-group", create: c.Create}
-	f := firewall{resources: []lb.Resource{external}, balancers: external}
-	if !c.Create {
-		return f
-	}
-	for _, cidr := range c.AllowFrom {
-		f.resources = append(f.resources, &ingress{balancers: external, into: external, port: c.Port, cidr: cidr})
-	}
-	internal := &securityGroup{account: a, cfg: c, vpc: network, name: c.ControllerGroup, flag: "--controller-security-group"}
-	api := &ingress{balancers: external, into: internal, port: c.Port, from: external}
-	if c.Type == Classic {
-		// It connects from its own addresses; an NLB leaves the client's as they are.
-		api.subnets = subnets
-	}
-	f.resources = append(f.resources, internal, api)
-	if check := c.HealthCheck.parts(); check.port != c.Port {
-		f.resources = append(f.resources, &ingress{balancers: external, into: internal, port: check.port, from: external, subnets: subnets})
-	}
-	return f
-}
-
 // securityGroup is one group of the VPC, by its name.
 type securityGroup struct {
 	*account
-	cfg        Config
 	vpc        *vpc
+	usage      *usage
 	name, flag string
 	create     bool
+	// wider says which of its rules, if it has any for the port, let in more than
+	// is wanted; nil does not ask.
+	wider func(context.Context) ([]string, error)
 
 	id string
-	// inUse says by what else, if anything, ours is used.
-	inUse  string
+	// kept says why a deletion leaves it, once it was asked.
+	kept   string
 	listed bool
 	rules  []types.SecurityGroupRule
 }
@@ -69,12 +41,15 @@ func (g *securityGroup) label() string {
 	return g.id
 }
 
+// ref names it in a command.
+func (g *securityGroup) ref() string { return reference(g.id, variable("group", g.name)) }
+
 func (g *securityGroup) Read(ctx context.Context) (lb.State, error) {
 	if g.vpc.id == "" {
 		return lb.State{}, nil
 	}
 	out, err := g.ec2.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
-		Filters: []types.Filter{filter("vpc-id", g.vpc.id), filter("group-name", g.name)},
+		Filters: append(filters("vpc-id", g.vpc.id), filters("group-name", g.name)...),
 	})
 	if err != nil {
 		return lb.State{}, err
@@ -82,26 +57,17 @@ func (g *securityGroup) Read(ctx context.Context) (lb.State, error) {
 	switch {
 	case len(out.SecurityGroups) > 0:
 		// Its name is unique in its VPC.
-		return g.compare(ctx, out.SecurityGroups[0])
+		found := out.SecurityGroups[0]
+		g.id = awssdk.ToString(found.GroupId)
+		state := lb.State{Exists: true, ID: g.id, ReadOnly: !g.create, Ours: marked(found.Tags)}
+		if g.wider != nil {
+			state.Unmanaged, err = g.wider(ctx)
+		}
+		return state, err
 	case g.create:
 		return lb.State{}, nil
 	}
 	return lb.State{Problem: "no security group of the VPC has this name; name yours with " + g.flag}, nil
-}
-
-func (g *securityGroup) compare(ctx context.Context, found types.SecurityGroup) (lb.State, error) {
-	g.id = awssdk.ToString(found.GroupId)
-	state := lb.State{Exists: true, ID: g.id, Given: !g.create, Ours: tag(found.Tags, lb.OwnerKey) == lb.Owner}
-	if !state.Ours {
-		state.Keep = "not made by " + lb.Owner
-		return state, nil
-	}
-	users, err := g.users(ctx, g.cfg, filter("group-id", g.id))
-	if len(users) > 0 {
-		g.inUse = "in use by " + strings.Join(users, ", ")
-	}
-	state.Keep = g.inUse
-	return state, err
 }
 
 func (g *securityGroup) Create(ctx context.Context) error {
@@ -113,18 +79,31 @@ func (g *securityGroup) Create(ctx context.Context) error {
 		return err
 	}
 	g.id = awssdk.ToString(out.GroupId)
-	seen := ec2.NewSecurityGroupExistsWaiter(g.ec2.DescribeSecurityGroups, func(o *ec2.SecurityGroupExistsWaiterOptions) { o.MinDelay, o.MaxDelay = g.pause/5, g.pause })
-	return seen.Wait(ctx, &ec2.DescribeSecurityGroupsInput{GroupIds: []string{g.id}}, g.patience)
+	seen := ec2.NewSecurityGroupExistsWaiter(g.ec2.DescribeSecurityGroups, func(o *ec2.SecurityGroupExistsWaiterOptions) { o.MinDelay, o.MaxDelay = g.pace.Pause/5, g.pace.Pause })
+	return seen.Wait(ctx, &ec2.DescribeSecurityGroupsInput{GroupIds: []string{g.id}}, g.pace.Patience)
 }
 
-// Update is never called: a group has nothing that is changed.
-func (g *securityGroup) Update(context.Context) error { return errGiven }
-
 func (g *securityGroup) Delete(ctx context.Context) error {
-	return g.whileInUse(ctx, func() error {
-		_, err := g.ec2.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: &g.id})
-		return err
-	})
+	_, err := g.ec2.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: &g.id})
+	return err
+}
+
+func (g *securityGroup) Keep(ctx context.Context) (string, error) {
+	if g.id == "" || g.kept != "" {
+		return g.kept, nil
+	}
+	var err error
+	g.kept, err = g.usage.all(ctx, "group-id", g.id)
+	return g.kept, err
+}
+
+func (g *securityGroup) Commands(a lb.Action) []string {
+	if a == lb.Delete {
+		return []string{untilUnused(line("ec2 delete-security-group --group-id", g.id))}
+	}
+	name := lb.Quote(g.name)
+	return []string{capture(variable("group", g.name), "GroupId", "ec2 create-security-group --group-name", name, "--description", name,
+		"--vpc-id", g.vpc.id, markOption("security-group", ""))}
 }
 
 // list reads the group's rules once.
@@ -132,7 +111,8 @@ func (g *securityGroup) list(ctx context.Context) ([]types.SecurityGroupRule, er
 	if g.listed || g.id == "" {
 		return g.rules, nil
 	}
-	pages := ec2.NewDescribeSecurityGroupRulesPaginator(g.ec2.DescribeSecurityGroupRules, &ec2.DescribeSecurityGroupRulesInput{Filters: []types.Filter{filter("group-id", g.id)}})
+	g.rules = nil
+	pages := ec2.NewDescribeSecurityGroupRulesPaginator(g.ec2.DescribeSecurityGroupRules, &ec2.DescribeSecurityGroupRulesInput{Filters: filters("group-id", g.id)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

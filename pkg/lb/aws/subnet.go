@@ -18,9 +18,10 @@ import (
 // subnet is one subnet of the balancer.
 type subnet struct {
 	*account
-	cfg  Config
-	vpc  *vpc
-	spec Subnet
+	cfg   Config
+	vpc   *vpc
+	usage *usage
+	spec  Subnet
 
 	id, zone, cidr string
 }
@@ -36,12 +37,15 @@ func (s *subnet) label() string {
 	return s.id
 }
 
+// ref names it in a command.
+func (s *subnet) ref() string { return reference(s.id, variable("subnet", s.spec.Name)) }
+
 func (s *subnet) Read(ctx context.Context) (lb.State, error) {
 	if s.vpc.id == "" {
 		return lb.State{}, nil
 	}
 	var named, overlapping []types.Subnet
-	pages := ec2.NewDescribeSubnetsPaginator(s.ec2.DescribeSubnets, &ec2.DescribeSubnetsInput{Filters: []types.Filter{filter("vpc-id", s.vpc.id)}})
+	pages := ec2.NewDescribeSubnetsPaginator(s.ec2.DescribeSubnets, &ec2.DescribeSubnetsInput{Filters: filters("vpc-id", s.vpc.id)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -63,19 +67,11 @@ func (s *subnet) Read(ctx context.Context) (lb.State, error) {
 	}
 	found := named[0]
 	s.id, s.zone, s.cidr = awssdk.ToString(found.SubnetId), awssdk.ToString(found.AvailabilityZone), awssdk.ToString(found.CidrBlock)
-	state := lb.State{Exists: true, ID: s.id, Given: !s.cfg.Create, Ours: tag(found.Tags, lb.OwnerKey) == lb.Owner}
+	state := lb.State{Exists: true, ID: s.id, ReadOnly: !s.cfg.Create, Ours: marked(found.Tags)}
 	if s.spec.CIDR != "" && s.cidr != s.spec.CIDR {
-		state.Others = append(state.Others, fmt.Sprintf("subnet %s has %s, not %s; it is used as it is", s.spec.Name, s.cidr, s.spec.CIDR))
+		state.Unmanaged = append(state.Unmanaged, fmt.Sprintf("subnet %s has %s, not %s; it is used as it is", s.spec.Name, s.cidr, s.spec.CIDR))
 	}
-	if !state.Ours {
-		state.Keep = "not made by " + lb.Owner
-		return state, nil
-	}
-	users, err := s.users(ctx, s.cfg, filter("subnet-id", s.id))
-	if len(users) > 0 {
-		state.Keep = "in use by " + strings.Join(users, ", ")
-	}
-	return state, err
+	return state, nil
 }
 
 // whyNot says why an absent subnet cannot be made, or "".
@@ -105,18 +101,28 @@ func (s *subnet) Create(ctx context.Context) error {
 		return err
 	}
 	s.id, s.zone, s.cidr = awssdk.ToString(out.Subnet.SubnetId), awssdk.ToString(out.Subnet.AvailabilityZone), s.spec.CIDR
-	available := ec2.NewSubnetAvailableWaiter(s.ec2.DescribeSubnets, func(o *ec2.SubnetAvailableWaiterOptions) { o.MinDelay, o.MaxDelay = s.pause/5, s.pause })
-	return available.Wait(ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{s.id}}, s.patience)
+	available := ec2.NewSubnetAvailableWaiter(s.ec2.DescribeSubnets, func(o *ec2.SubnetAvailableWaiterOptions) { o.MinDelay, o.MaxDelay = s.pace.Pause/5, s.pace.Pause })
+	return available.Wait(ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{s.id}}, s.pace.Patience)
 }
 
-// Update is never called: no difference of a subnet is changed.
-func (s *subnet) Update(context.Context) error { return errGiven }
-
 func (s *subnet) Delete(ctx context.Context) error {
-	return s.whileInUse(ctx, func() error {
-		_, err := s.ec2.DeleteSubnet(ctx, &ec2.DeleteSubnetInput{SubnetId: &s.id})
-		return err
-	})
+	_, err := s.ec2.DeleteSubnet(ctx, &ec2.DeleteSubnetInput{SubnetId: &s.id})
+	return err
+}
+
+func (s *subnet) Keep(ctx context.Context) (string, error) {
+	return s.usage.all(ctx, "subnet-id", s.id)
+}
+
+func (s *subnet) Commands(a lb.Action) []string {
+	if a == lb.Delete {
+		return []string{untilUnused(line("ec2 delete-subnet --subnet-id", s.id))}
+	}
+	words := []string{"ec2 create-subnet --vpc-id", s.vpc.id, "--cidr-block", s.spec.CIDR}
+	if s.spec.Zone != "" {
+		words = append(words, "--availability-zone", lb.Quote(s.spec.Zone))
+	}
+	return []string{capture(variable("subnet", s.spec.Name), "Subnet.SubnetId", append(words, markOption("subnet", s.spec.Name))...)}
 }
 
 func subnetIDs(subnets []types.Subnet) string {

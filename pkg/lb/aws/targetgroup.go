@@ -5,7 +5,7 @@ package aws
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -24,12 +24,29 @@ type targetGroup struct {
 	controllers *controllers
 	balancer    *networkBalancer
 
-	arn     string
-	targets []string
+	found *types.TargetGroup
+	arn   string
+	ours  bool
+	// delay is its deregistration delay in seconds; 0 before it is made.
+	delay int32
+	// checkDiffers reports that its health check is not as it should be.
+	checkDiffers bool
+	targets      []target
 }
+
+// delayKey is the attribute's name; AWS has 300 s where it is not set.
+const (
+	delayKey     = "deregistration_delay.timeout_seconds"
+	defaultDelay = 300
+)
 
 func (g *targetGroup) Kind() string { return "target group" }
 func (g *targetGroup) Name() string { return g.cfg.TargetGroup }
+
+// ref names it in a command.
+func (g *targetGroup) ref() string {
+	return reference(g.arn, variable("target_group", g.cfg.TargetGroup))
+}
 
 func (g *targetGroup) Read(ctx context.Context) (lb.State, error) {
 	out, err := g.elbv2.DescribeTargetGroups(ctx, &elb.DescribeTargetGroupsInput{Names: []string{g.cfg.TargetGroup}})
@@ -39,62 +56,58 @@ func (g *targetGroup) Read(ctx context.Context) (lb.State, error) {
 	if err != nil {
 		return lb.State{}, err
 	}
-	found := out.TargetGroups[0]
-	g.arn = awssdk.ToString(found.TargetGroupArn)
-	state := lb.State{Exists: true, Problem: g.unlike(found), Changes: g.changes(found)}
-	if state.Ours, err = g.tagged(ctx, g.arn); err != nil {
-		return lb.State{}, err
-	}
-	if !state.Ours {
-		state.Keep = "not made by " + lb.Owner
-	}
-	elsewhere, err := g.readTargets(ctx)
+	g.found = &out.TargetGroups[0]
+	g.arn = awssdk.ToString(g.found.TargetGroupArn)
+	marked, err := g.marked(ctx, g.arn)
 	if err != nil {
 		return lb.State{}, err
 	}
-	state.Others, err = g.controllers.strangers(ctx, g.targets)
-	state.Others = append(state.Others, elsewhere...)
+	g.ours = marked[g.arn]
+	state := lb.State{Exists: true, Ours: g.ours, Problem: g.drift(), Changes: g.checkChanges()}
+	g.checkDiffers = len(state.Changes) > 0
+	if err := g.readDelay(ctx); err != nil {
+		return lb.State{}, err
+	}
+	if n := seconds(g.cfg.DeregistrationDelay); g.delay < n {
+		state.Changes = append(state.Changes, lb.Change{Field: "deregistration delay", Old: strconv.Itoa(int(g.delay)), New: number(n)})
+	}
+	state.Unmanaged, err = g.readTargets(ctx)
 	return state, err
 }
 
-// readTargets also says which targets are of another port: an instance may be
-// there with several.
-func (g *targetGroup) readTargets(ctx context.Context) ([]string, error) {
-	health, err := g.describeHealth(ctx)
-	if err != nil {
-		return nil, err
+func (g *targetGroup) readDelay(ctx context.Context) error {
+	if g.cfg.DeregistrationDelay == 0 {
+		return nil
 	}
-	var elsewhere []string
-	for _, d := range health {
-		switch {
-		case d.TargetHealth.State == types.TargetHealthStateEnumDraining:
-			// It was deregistered, and stays listed until its connections are closed.
-		case !g.onPort(d):
-			elsewhere = append(elsewhere, fmt.Sprintf("instance %s is registered on port %d too", awssdk.ToString(d.Target.Id), *d.Target.Port))
-		default:
-			g.targets = append(g.targets, awssdk.ToString(d.Target.Id))
+	out, err := g.elbv2.DescribeTargetGroupAttributes(ctx, &elb.DescribeTargetGroupAttributesInput{TargetGroupArn: &g.arn})
+	if err != nil {
+		return err
+	}
+	g.delay = defaultDelay
+	for _, a := range out.Attributes {
+		if n, err := strconv.ParseInt(awssdk.ToString(a.Value), 10, 32); awssdk.ToString(a.Key) == delayKey && err == nil {
+			g.delay = int32(n)
 		}
 	}
-	slices.Sort(g.targets)
-	return elsewhere, nil
+	return nil
 }
 
-func (g *targetGroup) onPort(d types.TargetHealthDescription) bool {
-	return d.Target.Port == nil || *d.Target.Port == g.cfg.Port
-}
-
-// unlike says in what it differs that cannot be changed, or "".
-func (g *targetGroup) unlike(found types.TargetGroup) string {
-	vpcID := g.vpc.id
+// drift says in what it differs that cannot be changed, or "". The port is that
+// of targets which are registered without one; only others do that.
+func (g *targetGroup) drift() string {
+	vpcID, port := g.vpc.id, g.cfg.Port
 	if vpcID == "" {
-		vpcID = awssdk.ToString(found.VpcId)
+		vpcID = awssdk.ToString(g.found.VpcId)
+	}
+	if g.ours {
+		port = awssdk.ToInt32(g.found.Port)
 	}
 	var fixed []string
 	for _, d := range differences(
-		field{"protocol", string(found.Protocol), string(types.ProtocolEnumTcp)},
-		field{"port", number(awssdk.ToInt32(found.Port)), number(g.cfg.Port)},
-		field{"vpc", awssdk.ToString(found.VpcId), vpcID},
-		field{"target type", string(found.TargetType), string(types.TargetTypeEnumInstance)},
+		field{"protocol", string(g.found.Protocol), string(types.ProtocolEnumTcp)},
+		field{"port", number(awssdk.ToInt32(g.found.Port)), number(port)},
+		field{"vpc", awssdk.ToString(g.found.VpcId), vpcID},
+		field{"target type", string(g.found.TargetType), string(types.TargetTypeEnumInstance)},
 	) {
 		fixed = append(fixed, fmt.Sprintf("its %s is %s and not %s", d.Field, d.Old, d.New))
 	}
@@ -104,8 +117,8 @@ func (g *targetGroup) unlike(found types.TargetGroup) string {
 	return strings.Join(fixed, ", ") + ", which cannot be changed; name another with --target-group"
 }
 
-func (g *targetGroup) changes(found types.TargetGroup) []lb.Change {
-	want := g.cfg.HealthCheck
+func (g *targetGroup) checkChanges() []lb.Change {
+	want, found := g.cfg.HealthCheck, g.found
 	// Written as a classic load balancer has it.
 	target := fmt.Sprintf("%s:%s%s", found.HealthCheckProtocol, awssdk.ToString(found.HealthCheckPort), awssdk.ToString(found.HealthCheckPath))
 	return differences(
@@ -132,68 +145,76 @@ func (g *targetGroup) Create(ctx context.Context) error {
 		return err
 	}
 	g.arn = awssdk.ToString(out.TargetGroups[0].TargetGroupArn)
-	return nil
+	return g.raiseDelay(ctx)
 }
 
 func (g *targetGroup) Update(ctx context.Context) error {
-	h := g.cfg.HealthCheck
-	t := h.parts()
-	_, err := g.elbv2.ModifyTargetGroup(ctx, &elb.ModifyTargetGroupInput{
-		TargetGroupArn:      &g.arn,
-		HealthCheckProtocol: types.ProtocolEnum(t.protocol), HealthCheckPort: t.portString(), HealthCheckPath: t.pathPointer(),
-		HealthCheckIntervalSeconds: &h.Interval, HealthCheckTimeoutSeconds: &h.Timeout,
-		HealthyThresholdCount: &h.HealthyAfter, UnhealthyThresholdCount: &h.UnhealthyAfter,
+	if g.checkDiffers {
+		h := g.cfg.HealthCheck
+		t := h.parts()
+		_, err := g.elbv2.ModifyTargetGroup(ctx, &elb.ModifyTargetGroupInput{
+			TargetGroupArn:      &g.arn,
+			HealthCheckProtocol: types.ProtocolEnum(t.protocol), HealthCheckPort: t.portString(), HealthCheckPath: t.pathPointer(),
+			HealthCheckIntervalSeconds: &h.Interval, HealthCheckTimeoutSeconds: &h.Timeout,
+			HealthyThresholdCount: &h.HealthyAfter, UnhealthyThresholdCount: &h.UnhealthyAfter,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return g.raiseDelay(ctx)
+}
+
+func (g *targetGroup) raiseDelay(ctx context.Context) error {
+	n := seconds(g.cfg.DeregistrationDelay)
+	if g.delay >= n {
+		return nil
+	}
+	_, err := g.elbv2.ModifyTargetGroupAttributes(ctx, &elb.ModifyTargetGroupAttributesInput{
+		TargetGroupArn: &g.arn, Attributes: []types.TargetGroupAttribute{{Key: awssdk.String(delayKey), Value: awssdk.String(number(n))}},
 	})
 	return err
 }
 
 func (g *targetGroup) Delete(ctx context.Context) error {
-	return g.whileInUse(ctx, func() error {
-		_, err := g.elbv2.DeleteTargetGroup(ctx, &elb.DeleteTargetGroupInput{TargetGroupArn: &g.arn})
-		return err
-	})
-}
-
-func (g *targetGroup) members() []string { return g.targets }
-func (g *targetGroup) zones() []string   { return g.balancer.zones() }
-
-func (g *targetGroup) register(ctx context.Context, id string) error {
-	_, err := g.elbv2.RegisterTargets(ctx, &elb.RegisterTargetsInput{
-		TargetGroupArn: &g.arn, Targets: []types.TargetDescription{{Id: &id, Port: &g.cfg.Port}},
-	})
+	_, err := g.elbv2.DeleteTargetGroup(ctx, &elb.DeleteTargetGroupInput{TargetGroupArn: &g.arn})
 	return err
 }
 
-func (g *targetGroup) deregister(ctx context.Context, id string) error {
-	_, err := g.elbv2.DeregisterTargets(ctx, &elb.DeregisterTargetsInput{
-		TargetGroupArn: &g.arn, Targets: []types.TargetDescription{{Id: &id, Port: &g.cfg.Port}},
-	})
-	return err
+// Keep leaves a target group to those who use it too.
+func (g *targetGroup) Keep(ctx context.Context) (string, error) {
+	if needed := g.needed(); needed != "" {
+		return needed, nil
+	}
+	if err := g.controllers.lookUp(ctx, g.members()); err != nil {
+		return "", err
+	}
+	if others := g.controllers.others(g.ids()); len(others) > 0 {
+		return fmt.Sprintf("instance %s is registered too", others[0].brief()), nil
+	}
+	return "", nil
 }
 
-func (g *targetGroup) health(ctx context.Context) (map[string]lb.InstanceHealth, error) {
-	described, err := g.describeHealth(ctx)
-	if err != nil {
-		return nil, err
+func (g *targetGroup) Commands(a lb.Action) []string {
+	h := g.cfg.HealthCheck
+	t := h.parts()
+	check := fmt.Sprintf("--health-check-protocol %s --health-check-port %d --health-check-interval-seconds %d --health-check-timeout-seconds %d "+
+		"--healthy-threshold-count %d --unhealthy-threshold-count %d", t.protocol, t.port, h.Interval, h.Timeout, h.HealthyAfter, h.UnhealthyAfter)
+	if t.path != "" {
+		check += " --health-check-path " + lb.Quote(t.path)
 	}
-	all := map[string]lb.InstanceHealth{}
-	for _, d := range described {
-		if !g.onPort(d) {
-			continue
-		}
-		id := awssdk.ToString(d.Target.Id)
-		all[id] = lb.InstanceHealth{
-			ID: id, State: string(d.TargetHealth.State), Reason: awssdk.ToString(d.TargetHealth.Description),
-			InService: d.TargetHealth.State == types.TargetHealthStateEnumHealthy,
-		}
+	var lines []string
+	switch {
+	case a == lb.Delete:
+		return []string{line("elbv2 delete-target-group --target-group-arn", g.arn)}
+	case a == lb.Create:
+		lines = append(lines, capture(variable("target_group", g.cfg.TargetGroup), "TargetGroups[0].TargetGroupArn", "elbv2 create-target-group --name", lb.Quote(g.cfg.TargetGroup),
+			"--vpc-id", g.vpc.id, "--protocol TCP --target-type instance --port", number(g.cfg.Port), check, "--tags", markTag))
+	case g.checkDiffers:
+		lines = append(lines, line("elbv2 modify-target-group --target-group-arn", g.arn, check))
 	}
-	return all, nil
-}
-
-func (g *targetGroup) describeHealth(ctx context.Context) ([]types.TargetHealthDescription, error) {
-	out, err := g.elbv2.DescribeTargetHealth(ctx, &elb.DescribeTargetHealthInput{TargetGroupArn: &g.arn})
-	if err != nil {
-		return nil, err
+	if n := seconds(g.cfg.DeregistrationDelay); g.delay < n {
+		lines = append(lines, line("elbv2 modify-target-group-attributes --target-group-arn", g.ref(), "--attributes", "Key="+delayKey+",Value="+number(n)))
 	}
-	return out.TargetHealthDescriptions, nil
+	return lines
 }

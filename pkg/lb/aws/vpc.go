@@ -5,41 +5,35 @@ package aws
 import (
 	"context"
 	"fmt"
-	"maps"
-	"net/netip"
-	"slices"
+	"regexp"
 	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
 
-// given is embedded by what is only looked up: lb never calls these.
-type given struct{}
-
-func (given) Create(context.Context) error { return errGiven }
-func (given) Update(context.Context) error { return errGiven }
-func (given) Delete(context.Context) error { return errGiven }
-
-var errGiven = fmt.Errorf("this is only looked up")
-
-// vpc is the VPC with the lab's tag Name.
+// vpc is the VPC of the lab's tag Name, or of an ID.
 type vpc struct {
-	given
 	*account
 	name string
 	id   string
 }
 
+// vpcID is what no one takes for a Name.
+var vpcID = regexp.MustCompile(`^vpc-[0-9a-f]{8,17}$`)
+
 func (v *vpc) Kind() string { return "vpc" }
 func (v *vpc) Name() string { return v.name }
 
 func (v *vpc) Read(ctx context.Context) (lb.State, error) {
+	by, called := "tag:Name", "tag Name"
+	if vpcID.MatchString(v.name) {
+		by, called = "vpc-id", "ID"
+	}
 	var ids []string
-	pages := ec2.NewDescribeVpcsPaginator(v.ec2.DescribeVpcs, &ec2.DescribeVpcsInput{Filters: []types.Filter{filter("tag:Name", v.name)}})
+	pages := ec2.NewDescribeVpcsPaginator(v.ec2.DescribeVpcs, &ec2.DescribeVpcsInput{Filters: filters(by, v.name)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -49,51 +43,28 @@ func (v *vpc) Read(ctx context.Context) (lb.State, error) {
 			ids = append(ids, awssdk.ToString(found.VpcId))
 		}
 	}
-	state := lb.State{Given: true, Exists: len(ids) == 1}
+	state := lb.State{ReadOnly: true, Exists: len(ids) == 1}
 	switch len(ids) {
 	case 0:
-		state.Problem = "no VPC of this region has this tag Name; name yours with --vpc, or another --region"
+		state.Problem = fmt.Sprintf("no VPC of this region has this %s; name yours with --vpc, or another --region", called)
 	case 1:
 		v.id, state.ID = ids[0], ids[0]
 	default:
-		state.Problem = fmt.Sprintf("%d VPCs have this tag Name: %s; keep it on one of them", len(ids), strings.Join(ids, ", "))
+		state.Problem = fmt.Sprintf("%d VPCs have this tag Name: %s; keep it on one of them, or say --vpc with the ID", len(ids), strings.Join(ids, ", "))
 	}
 	return state, nil
 }
 
-func overlap(a, b string) bool {
-	p, errA := netip.ParsePrefix(a)
-	q, errB := netip.ParsePrefix(b)
-	return errA == nil && errB == nil && p.Overlaps(q)
-}
-
-// contains says whether range a has all of range b.
-func contains(a, b string) bool {
-	p, errA := netip.ParsePrefix(a)
-	q, errB := netip.ParsePrefix(b)
-	return errA == nil && errB == nil && p.Bits() <= q.Bits() && p.Contains(q.Addr())
-}
-
-func filter(name string, values ...string) types.Filter {
-	return types.Filter{Name: &name, Values: values}
-}
-
-func tag(tags []types.Tag, key string) string {
-	for _, t := range tags {
-		if awssdk.ToString(t.Key) == key {
-			return awssdk.ToString(t.Value)
-		}
+// offline says why AWS would make no load balancer here that faces the internet,
+// or is "".
+func (v *vpc) offline(ctx context.Context) (string, error) {
+	if v.id == "" {
+		return "", nil
 	}
-	return ""
-}
-
-// tags are the mark of this program and, unless it is empty, a Name.
-func tags(kind types.ResourceType, name string) []types.TagSpecification {
-	all := []types.Tag{{Key: awssdk.String(lb.OwnerKey), Value: awssdk.String(lb.Owner)}}
-	if name != "" {
-		all = append(all, types.Tag{Key: awssdk.String("Name"), Value: &name})
+	out, err := v.ec2.DescribeInternetGateways(ctx, &ec2.DescribeInternetGatewaysInput{Filters: filters("attachment.vpc-id", v.id)})
+	if err != nil || len(out.InternetGateways) > 0 {
+		return "", err
 	}
-	return []types.TagSpecification{{ResourceType: kind, Tags: all}}
+	return fmt.Sprintf("%s has no internet gateway, and AWS makes no load balancer there that faces the internet; give it one and a route to it: "+
+		"aws ec2 create-internet-gateway, attach-internet-gateway --vpc-id %s, create-route", v.id, v.id), nil
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -12,9 +12,6 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
 
-// errFixed is the error of a change that is never planned.
-var errFixed = errors.New("there is nothing to change about it")
-
 // reservedAddress is where clients go. The lab looks it up; Create reserves it.
 type reservedAddress struct {
 	*client
@@ -43,13 +40,13 @@ func (a *reservedAddress) Read(ctx context.Context) (lb.State, error) {
 		return lb.State{Problem: fmt.Sprintf("%s is an internal address, which no client outside the network reaches; name an external one with --address", found.Address)}, nil
 	}
 	a.ip, a.tier = found.Address, found.NetworkTier
-	state := lb.State{Exists: true, ID: found.Address, Given: !a.cfg.Create, Ours: found.Description == mark}
+	state := lb.State{Exists: true, ID: found.Address, ReadOnly: !a.cfg.Create, Ours: found.Description == mark}
 	if !state.Ours {
 		state.Keep = "reserved by somebody else"
 	}
 	for _, user := range found.Users {
 		if tail(user) != a.rule.tail() {
-			state.Others = append(state.Others, fmt.Sprintf("%s uses address %s too", tail(user), a.cfg.Address))
+			state.Unmanaged = append(state.Unmanaged, fmt.Sprintf("%s uses address %s too", tail(user), a.cfg.Address))
 			state.Keep = tail(user) + " uses it"
 		}
 	}
@@ -74,8 +71,6 @@ func (a *reservedAddress) Create(ctx context.Context) error {
 	}
 	return err
 }
-
-func (a *reservedAddress) Update(context.Context) error { return errFixed }
 
 func (a *reservedAddress) Delete(ctx context.Context) error {
 	return a.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {

@@ -87,7 +87,7 @@ func (s *backendService) Read(ctx context.Context) (lb.State, error) {
 	d.set("backends", ours, s.wantedGroups())
 	state := lb.State{Exists: true, Changes: d, Ours: s.found.Description == mark}
 	for _, o := range others {
-		state.Others = append(state.Others, fmt.Sprintf("%s is a backend of %s too", o, s.cfg.BackendService))
+		state.Unmanaged = append(state.Unmanaged, fmt.Sprintf("%s is a backend of %s too", o, s.cfg.BackendService))
 	}
 	var err error
 	state.Keep, err = s.kept(ctx)

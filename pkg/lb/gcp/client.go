@@ -101,7 +101,7 @@ type exhausted struct {
 func (e *exhausted) Error() string { return fmt.Sprintf("%v (%d attempts)", e.err, e.attempts) }
 func (e *exhausted) Unwrap() error { return e.err }
 
-// transient says whether another attempt may succeed. A name that does not
+// transient reports whether another attempt may succeed. A name that does not
 // resolve or a port that is closed is told at once.
 func transient(err error) bool {
 	var api *googleapi.Error
@@ -111,7 +111,7 @@ func transient(err error) bool {
 	return timedOut(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// throttled says whether a rate was exceeded; Compute Engine says so with 403 too.
+// throttled reports whether a rate was exceeded; Compute Engine says so with 403 too.
 func throttled(err *googleapi.Error) bool {
 	return err.Code == http.StatusTooManyRequests || err.Code == http.StatusForbidden && hasReason(err, "rateLimitExceeded", "userRateLimitExceeded")
 }
@@ -125,7 +125,7 @@ func hasReason(err *googleapi.Error, reasons ...string) bool {
 	return slices.ContainsFunc(err.Errors, func(item googleapi.ErrorItem) bool { return slices.Contains(reasons, item.Reason) })
 }
 
-// hasCode says whether the API answered with this HTTP status.
+// hasCode reports whether the API answered with this HTTP status.
 func hasCode(err error, code int) bool {
 	var api *googleapi.Error
 	return errors.As(err, &api) && api.Code == code

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
@@ -64,7 +65,7 @@ func newCloud(ctx context.Context, c Config, api *client) (*Cloud, error) {
 	return cloud, nil
 }
 
-func (c *Cloud) add(r lb.Resource) { c.resources = append(c.resources, settled{r}) }
+func (c *Cloud) add(r lb.Resource) { c.resources = append(c.resources, r) }
 
 func (c *Cloud) addTargetPool(cfg Config, rule *forwardingRule) {
 	pool := &targetPool{client: c.client, cfg: cfg, controllers: c.controllers}
@@ -114,3 +115,29 @@ func (c *Cloud) Resources() []lb.Resource { return c.resources }
 
 // Address is part of lb.Cloud.
 func (c *Cloud) Address() string { return c.address.ip }
+
+// Stale is part of lb.Cloud.
+func (c *Cloud) Stale(context.Context) ([]lb.Resource, error) { return nil, nil }
+
+// Pace is part of lb.Cloud.
+func (c *Cloud) Pace() lb.Pace {
+	return lb.Pace{Pause: 3 * time.Second, Patience: c.client.pace.patience}
+}
+
+// Preamble is part of lb.Cloud.
+func (c *Cloud) Preamble() []string {
+	return []string{"export CLOUDSDK_CORE_PROJECT=" + lb.Quote(c.client.project)}
+}
+
+// Status is part of lb.Cloud.
+func (c *Cloud) Status(ctx context.Context) (lb.Status, error) {
+	targets, err := c.Health(ctx)
+	if err != nil {
+		return lb.Status{}, err
+	}
+	s := lb.Status{Where: c.Where(), Kind: c.backend.Kind(), Name: c.backend.Name(), Targets: targets}
+	if ip := c.Address(); ip != "" {
+		s.Addresses = []string{ip}
+	}
+	return s, nil
+}

@@ -115,8 +115,8 @@ func (c *controllers) tails() map[string]string {
 	return all
 }
 
-// strangers are the tails that are no controller's.
-func (c *controllers) strangers(registered []string) []string {
+// unmanaged are the tails that are no controller's.
+func (c *controllers) unmanaged(registered []string) []string {
 	known := c.tails()
 	return slices.DeleteFunc(slices.Clone(registered), func(tail string) bool {
 		return known[path.Base(tail)] == tail

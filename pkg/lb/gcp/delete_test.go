@@ -34,7 +34,7 @@ func TestDeletions(t *testing.T) {
 			l.complete()
 			l.cfg.Type = kind
 		},
-		"a stranger is behind it": func(l *lab) {
+		"an unmanaged instance is behind it": func(l *lab) {
 			l.AddInstance("us-west1-a", "worker-0", network, "RUNNING")
 			if l.cfg.Type == TargetPool {
 				l.Edit(poolAt, map[string]any{"instances": append(l.Resource(poolAt)["instances"].([]any), l.Link("zones/us-west1-a/instances/worker-0"))})

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"google.golang.org/api/googleapi"
+
+	"github.com/khw-controller/khw-controller/pkg/lb"
 )
 
 // Explain is part of lb.Cloud.
@@ -107,3 +109,26 @@ func (c *client) host() string {
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// message is what the API says, or "".
+func message(err error) string {
+	var api *googleapi.Error
+	if errors.As(err, &api) {
+		return api.Message
+	}
+	return ""
+}
+
+// Classify is part of lb.Cloud.
+func (c *Cloud) Classify(err error) lb.ErrorClass {
+	var api *googleapi.Error
+	switch {
+	case hasCode(err, http.StatusConflict):
+		return lb.ErrorExists
+	case absent(err):
+		return lb.ErrorNotFound
+	case errors.As(err, &api) && (api.Code == http.StatusUnauthorized || api.Code == http.StatusForbidden && !throttled(api)):
+		return lb.ErrorDenied
+	}
+	return lb.ErrorOther
+}

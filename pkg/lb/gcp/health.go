@@ -34,16 +34,16 @@ func (c *Cloud) Health(ctx context.Context) ([]lb.InstanceHealth, error) {
 		if !ok {
 			state = notRegistered
 		}
-		all = append(all, c.judged(name, ours[name], state, true))
+		all = append(all, c.instanceHealth(name, ours[name], state, true))
 		delete(states, ours[name])
 	}
 	for _, tail := range slices.Sorted(maps.Keys(states)) {
-		all = append(all, c.judged(path.Base(tail), tail, states[tail], false))
+		all = append(all, c.instanceHealth(path.Base(tail), tail, states[tail], false))
 	}
 	return all, nil
 }
 
-func (c *Cloud) judged(name, tail, state string, ours bool) lb.InstanceHealth {
+func (c *Cloud) instanceHealth(name, tail, state string, ours bool) lb.InstanceHealth {
 	h := lb.InstanceHealth{Name: name, ID: zone(tail), State: state, InService: state == healthy, Ours: ours}
 	cfg := c.controllers.cfg
 	switch state {

@@ -42,8 +42,8 @@ func (g *instanceGroup) Read(ctx context.Context) (lb.State, error) {
 	}
 	state := lb.State{Exists: true, Ours: found.Description == mark}
 	state.Keep, err = g.service.kept(ctx)
-	for _, s := range g.controllers.strangers(g.members) {
-		state.Others = append(state.Others, fmt.Sprintf("%s is in instance group %s too", s, g.Name()))
+	for _, s := range g.controllers.unmanaged(g.members) {
+		state.Unmanaged = append(state.Unmanaged, fmt.Sprintf("%s is in instance group %s too", s, g.Name()))
 		state.Keep = s + " is in it"
 	}
 	return state, err
@@ -76,8 +76,6 @@ func (g *instanceGroup) Create(ctx context.Context) error {
 	})
 }
 
-func (g *instanceGroup) Update(context.Context) error { return errFixed }
-
 func (g *instanceGroup) Delete(ctx context.Context) error {
 	return g.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
 		return g.InstanceGroups.Delete(g.project, g.zone, g.cfg.InstanceGroup).RequestId(id).Context(ctx).Do()
@@ -103,7 +101,7 @@ func (m *groupMember) Read(context.Context) (lb.State, error) {
 		return lb.State{Problem: problem}, nil
 	}
 	m.instance, m.group = found, m.groups[found.zone]
-	return lb.State{Exists: slices.Contains(m.group.members, found.tail()), ID: found.zone}, nil
+	return lb.State{Exists: slices.Contains(m.group.members, found.tail()), ID: found.zone, Membership: true}, nil
 }
 
 func (m *groupMember) Create(ctx context.Context) error {
@@ -113,8 +111,6 @@ func (m *groupMember) Create(ctx context.Context) error {
 		return g.InstanceGroups.AddInstances(g.project, g.zone, g.cfg.InstanceGroup, reference).RequestId(id).Context(ctx).Do()
 	})
 }
-
-func (m *groupMember) Update(context.Context) error { return errFixed }
 
 func (m *groupMember) Delete(ctx context.Context) error {
 	g := m.group

@@ -45,7 +45,7 @@ func (c *client) regional(collection, name string) string {
 // noSuchPlace is the message of a project, region or zone that does not exist.
 var noSuchPlace = regexp.MustCompile(`^The resource 'projects/[^/']+(/(regions|zones)/[^/']+)?' was not found|Unknown (region|zone)`)
 
-// absent says whether a get failed because what it asked for is not there,
+// absent reports whether a get failed because what it asked for is not there,
 // though its project and region are.
 func absent(err error) bool {
 	return hasCode(err, http.StatusNotFound) && !noSuchPlace.MatchString(message(err))

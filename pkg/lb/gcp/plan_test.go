@@ -110,7 +110,7 @@ func deviations() []deviation {
 			l.Edit(poolAt, map[string]any{"instances": []any{l.Link("zones/us-west1-a/instances/controller-0"), l.Link("zones/us-west1-c/instances/controller-2")}})
 		}, pool},
 		{"the target pool is empty", edit(poolAt, map[string]any{"instances": nil}), pool},
-		{"the target pool has a stranger", func(l *lab) {
+		{"the target pool has an unmanaged member", func(l *lab) {
 			l.Edit(poolAt, map[string]any{"instances": append(l.Resource(poolAt)["instances"].([]any), l.Link("zones/us-west1-a/instances/worker-0"))})
 		}, pool},
 		{"the rule leads to another pool", edit(ruleAt, map[string]any{"target": "https://www.googleapis.com/compute/v1/projects/hard-way/" + region + "targetPools/other"}), pool},
@@ -124,7 +124,7 @@ func deviations() []deviation {
 			l.Members(groupAAt)
 		}, service},
 		{"a group is empty", func(l *lab) { l.Members(groupAAt) }, service},
-		{"a group has a stranger", func(l *lab) {
+		{"a group has an unmanaged member", func(l *lab) {
 			l.AddInstance("us-west1-a", "worker-0", network, "RUNNING")
 			l.Members(groupAAt, "zones/us-west1-a/instances/controller-0", "zones/us-west1-a/instances/worker-0")
 		}, service},

@@ -48,7 +48,7 @@ func (p *targetPool) members() []string {
 // kept ignores what a deleted controller has left in the pool.
 func (p *targetPool) kept(ctx context.Context) (string, error) {
 	err := p.get(ctx)
-	for _, s := range p.controllers.strangers(p.members()) {
+	for _, s := range p.controllers.unmanaged(p.members()) {
 		if !slices.Contains(p.cfg.Instances, path.Base(s)) {
 			return fmt.Sprintf("%s is in target pool %s", s, p.cfg.TargetPool), err
 		}
@@ -63,8 +63,8 @@ func (p *targetPool) Read(ctx context.Context) (lb.State, error) {
 	var d diff
 	d.set("health check", tails(p.found.HealthChecks), []string{p.check})
 	state := lb.State{Exists: true, Changes: d, Ours: p.found.Description == mark}
-	for _, s := range p.controllers.strangers(p.members()) {
-		state.Others = append(state.Others, fmt.Sprintf("%s is in target pool %s too", s, p.cfg.TargetPool))
+	for _, s := range p.controllers.unmanaged(p.members()) {
+		state.Unmanaged = append(state.Unmanaged, fmt.Sprintf("%s is in target pool %s too", s, p.cfg.TargetPool))
 	}
 	var err error
 	state.Keep, err = p.kept(ctx)
@@ -149,7 +149,7 @@ func (m *poolMember) Read(context.Context) (lb.State, error) {
 	return lb.State{
 		Exists:  problem == "" && slices.Contains(m.pool.members(), found.tail()),
 		ID:      found.zone,
-		Problem: problem,
+		Problem: problem, Membership: true,
 	}, nil
 }
 
@@ -160,8 +160,6 @@ func (m *poolMember) Create(ctx context.Context) error {
 		return p.TargetPools.AddInstance(p.project, p.region, p.cfg.TargetPool, reference).RequestId(id).Context(ctx).Do()
 	})
 }
-
-func (m *poolMember) Update(context.Context) error { return errFixed }
 
 func (m *poolMember) Delete(ctx context.Context) error {
 	p := m.pool

@@ -16,12 +16,13 @@ import (
 type network struct {
 	*account
 	vpc, subnet        string
+	gateway            string
 	internal, external string
 	controllers        [3]string
 }
 
-// chapter3 makes the VPC, the subnet, the controllers' security group and the
-// three controllers, with the lab's names and values.
+// chapter3 makes the VPC with its way to the internet, the subnet, the controllers'
+// security group and the three controllers, with the lab's names and values.
 func (a *account) chapter3() *network {
 	a.Helper()
 	n := &network{account: a}
@@ -29,6 +30,11 @@ func (a *account) chapter3() *network {
 	a.Must(err)
 	n.vpc = *vpc.Vpc.VpcId
 	n.name(n.vpc, "kubernetes-the-hard-way")
+	gateway, err := a.ec2.CreateInternetGateway(a.Context(), &ec2.CreateInternetGatewayInput{})
+	a.Must(err)
+	n.gateway = *gateway.InternetGateway.InternetGatewayId
+	_, err = a.ec2.AttachInternetGateway(a.Context(), &ec2.AttachInternetGatewayInput{InternetGatewayId: &n.gateway, VpcId: &n.vpc})
+	a.Must(err)
 	subnet, err := a.ec2.CreateSubnet(a.Context(), &ec2.CreateSubnetInput{VpcId: &n.vpc, CidrBlock: awssdk.String("10.240.0.0/24")})
 	a.Must(err)
 	n.subnet = *subnet.Subnet.SubnetId

@@ -4,8 +4,8 @@
 // third-party emulator of AWS, in an account that is prepared as the lab's
 // chapter 3 prepares it. What moto does not do as AWS does, pkg/lb/aws tests:
 // throttling and time-outs, pages, controllers that are out of service, the
-// network interfaces of load balancers and what they keep in use. That a public
-// load balancer needs an internet gateway is said by neither.
+// network interfaces of load balancers and what they keep in use, the resources
+// and conditions of policies.
 package lbaws
 
 import (
@@ -27,7 +27,7 @@ import (
 func TestLBOnAWS(t *testing.T) {
 	m := startMoto(harness.New(t))
 	t.Run("regions", func(t *testing.T) {
-		for region, part := range map[string]func(*network){"us-east-1": theLab, "us-west-1": instances, "eu-west-1": create, "eu-central-1": nlb} {
+		for region, part := range map[string]func(*network){"us-east-1": theLab, "us-west-1": instances, "eu-west-1": create, "eu-central-1": nlb, "us-west-2": literally, "eu-west-2": byHand, "eu-north-1": others} {
 			t.Run(region, func(t *testing.T) {
 				t.Parallel()
 				part(m.in(t).account(region).chapter3())
@@ -44,8 +44,8 @@ func theLab(n *network) {
 	n.Helper()
 	n.mustLB(1, []string{"there is no classic load balancer of this name", "--create"})
 	n.chapter3ELB()
-	n.mustLB(2, []string{
-		"= load balancer  kubernetes", "~ health check   kubernetes", "+ registration   controller-0 (" + n.controllers[0], "3 to create, 1 to change",
+	n.mustLB(3, []string{
+		"load balancer in aws, account 123456789012, region " + n.region, "= load balancer  kubernetes", "= listener       tcp/6443", "~ attributes     kubernetes", "~ health check   kubernetes", "+ registration   controller-0 (" + n.controllers[0], "3 to create, 2 to change",
 	}, "--dry-run")
 	if ids := n.registered(); len(ids) > 0 || n.classic().HealthCheck != nil && awssdk.ToString(n.classic().HealthCheck.Target) == "HTTP:80/healthz" {
 		n.Fatalf("a dry run has registered %v", ids)
@@ -63,14 +63,16 @@ func theLab(n *network) {
 	n.mustLB(0, []string{"nothing to do"}, "--dry-run")
 	n.mustLB(0, []string{"nothing to do"})
 
-	// The lab's own target, and a stranger beside the controllers.
-	stranger := n.instance(n.subnet, "worker-0", "")
+	status(n)
+
+	// The lab's own target, and another instance beside the controllers.
+	other := n.instance(n.subnet, "worker-0", "")
 	_, err := n.elb.RegisterInstancesWithLoadBalancer(n.Context(), &elasticloadbalancing.RegisterInstancesWithLoadBalancerInput{
-		LoadBalancerName: awssdk.String("kubernetes"), Instances: []elbtypes.Instance{{InstanceId: &stranger}},
+		LoadBalancerName: awssdk.String("kubernetes"), Instances: []elbtypes.Instance{{InstanceId: &other}},
 	})
 	n.Must(err)
-	n.mustLB(0, []string{"target HTTP:80/healthz → HTTP:80/", "? instance " + stranger + " is registered too"}, "--health-check-target", "HTTP:80/")
-	r := n.mustLB(2, nil, "--dry-run", "-o", "json")
+	n.mustLB(0, []string{"target HTTP:80/healthz → HTTP:80/", "? instance " + other + " (worker-0, running) is registered too"}, "--health-check-target", "HTTP:80/")
+	r := n.mustLB(3, nil, "--dry-run", "-o", "json")
 	var report struct {
 		Pending int
 		Address string
@@ -85,12 +87,69 @@ func theLab(n *network) {
 	n.mustLB(0, []string{"target HTTP:80/ → HTTP:80/healthz"})
 
 	n.mustLB(2, []string{"add --yes"}, "--delete")
-	n.mustLB(2, []string{"- registration   controller-0", "= load balancer  kubernetes: kept"}, "--delete", "--dry-run")
+	n.mustLB(3, []string{"- registration   controller-0", "= load balancer  kubernetes: kept"}, "--delete", "--dry-run")
 	n.mustLB(0, []string{"deleted registration controller-0"}, "--delete", "--yes")
-	if ids := n.registered(); !slices.Equal(ids, []string{stranger}) {
-		n.Errorf("after --delete, registered are %v, want only the stranger %s", ids, stranger)
+	if ids := n.registered(); !slices.Equal(ids, []string{other}) {
+		n.Errorf("after --delete, registered are %v, want only %s", ids, other)
 	}
 	n.mustLB(0, []string{"nothing to do"}, "--delete")
+}
+
+// status shows who gets traffic.
+func status(n *network) {
+	n.Helper()
+	n.mustLB(0, []string{"load balancer kubernetes in aws", *n.classic().DNSName, "tcp/6443", "controller-2 (" + n.controllers[2] + ")", "InService", "running since 2"}, "status")
+	var s struct {
+		Addresses []string
+		Listeners []struct {
+			Port, Target string
+			Serves       bool
+		}
+		Targets []struct {
+			Name, State, Machine, MachineSince string
+			InService                          bool
+		}
+	}
+	r := n.mustLB(0, nil, "status", "-o", "json")
+	if err := json.Unmarshal([]byte(r.out), &s); err != nil || len(s.Addresses) != 1 || len(s.Listeners) != 1 || !s.Listeners[0].Serves || len(s.Targets) != 3 || s.Targets[0].MachineSince == "" {
+		n.Errorf("%v, the status is %s", err, r.out)
+	}
+	n.mustLB(1, []string{"no client is served"}, "status", "--port", "8443")
+	n.mustLB(1, []string{"no client is served"}, "status", "--load-balancer", "other")
+	n.mustLB(1, []string{"no client is served"}, "status", "--type", "nlb")
+}
+
+// others make things beside ours, which are named and kept, and refused when they
+// are in the way.
+func others(n *network) {
+	n.Helper()
+	narrow := []string{"--create", "--allow-from", "192.0.2.0/24"}
+	n.mustLB(0, []string{"created load balancer kubernetes"}, "--create")
+	n.mustLB(0, []string{"created security group rule tcp/6443 from 192.0.2.0/24", "deleted security group rule tcp/6443 from 0.0.0.0/0"}, narrow...)
+	n.mustLB(0, []string{"nothing to do"}, narrow...)
+	_, err := n.elb.CreateLoadBalancerListeners(n.Context(), &elasticloadbalancing.CreateLoadBalancerListenersInput{
+		LoadBalancerName: awssdk.String("kubernetes"),
+		Listeners:        []elbtypes.Listener{{Protocol: awssdk.String("HTTP"), LoadBalancerPort: 443, InstanceProtocol: awssdk.String("HTTP"), InstancePort: awssdk.Int32(8080)}},
+	})
+	n.Must(err)
+	n.mustLB(0, []string{"? load balancer kubernetes listens on http/443 too, for http/8080", "nothing to do"}, narrow...)
+	n.mustLB(1, []string{"has HTTP on 443 for http/8080, so nobody is served"}, "--port", "443")
+	n.mustLB(0, []string{"= load balancer        kubernetes: kept, its listener on http/443 is not made by khw-controller"}, "--create", "--delete", "--yes")
+	if got := n.classic().ListenerDescriptions; len(got) != 1 || got[0].Listener.LoadBalancerPort != 443 {
+		n.Errorf("left are %+v", got)
+	}
+
+	n.stop(n.controllers[1])
+	n.mustLB(1, []string{n.controllers[1] + " is registered and stopped; start it"}, "--create")
+	n.terminate(n.controllers[1])
+	n.mustLB(0, []string{"? instance " + n.controllers[1], "--prune takes it out"}, "--create", "--instances", "controller-0")
+	n.mustLB(0, []string{"deleted registration " + n.controllers[1]}, "--create", "--instances", "controller-0", "--prune")
+
+	n.mustLB(2, []string{"--load-balancer \"under_score\" is no name that AWS takes"}, "--load-balancer", "under_score")
+	n.mustLB(0, []string{"= vpc "}, "--create", "--instances", "controller-0", "--vpc", n.vpc)
+	_, err = n.ec2.DetachInternetGateway(n.Context(), &ec2.DetachInternetGatewayInput{InternetGatewayId: &n.gateway, VpcId: &n.vpc})
+	n.Must(err)
+	n.mustLB(1, []string{n.vpc + " has no internet gateway"}, "--create", "--load-balancer", "second")
 }
 
 // instances are those that the lab's query would register, and more.
@@ -127,8 +186,8 @@ func instances(n *network) {
 // create makes what chapter 3 would have left, and takes only that away again.
 func create(n *network) {
 	n.Helper()
-	n.mustLB(2, []string{"= subnet", "+ security group ", "+ load balancer", "+ listener", "+ health check"}, "--create", "--dry-run")
-	n.mustLB(0, []string{"created load balancer kubernetes", "created cross-zone balancing"}, "--create")
+	n.mustLB(3, []string{"= subnet", "+ security group ", "+ load balancer", "+ listener", "+ health check"}, "--create", "--dry-run")
+	n.mustLB(0, []string{"created load balancer kubernetes", "created attributes kubernetes"}, "--create")
 	if got := n.classic(); len(got.ListenerDescriptions) != 1 || got.ListenerDescriptions[0].Listener.LoadBalancerPort != 6443 || !slices.Equal(got.Subnets, []string{n.subnet}) {
 		n.Errorf("made was %+v", got)
 	}
@@ -136,7 +195,7 @@ func create(n *network) {
 
 	_, err := n.elb.DeleteLoadBalancerListeners(n.Context(), &elasticloadbalancing.DeleteLoadBalancerListenersInput{LoadBalancerName: awssdk.String("kubernetes"), LoadBalancerPorts: []int32{6443}})
 	n.Must(err)
-	n.mustLB(0, []string{"does not listen on 6443"})
+	n.mustLB(1, []string{"does not listen on 6443, so nobody is served"})
 	n.mustLB(0, []string{"created listener tcp/6443"}, "--create")
 
 	n.mustLB(0, []string{"= subnet", "kept, not made by khw-controller", "deleted load balancer kubernetes", "deleted security group kubernetes-the-hard-way-allow-external"}, "--create", "--delete", "--yes")
@@ -150,10 +209,13 @@ func create(n *network) {
 	n.mustLB(0, []string{"nothing to do"}, "--create", "--delete", "--yes")
 }
 
+// nlbFlags have a delay of a second less than AWS allows: moto allows no more.
+var nlbFlags = []string{"--create", "--type", "nlb", "--deregistration-delay", "3599s"}
+
 // nlb is the same with today's kind of load balancer, and a subnet of its own.
 func nlb(n *network) {
 	n.Helper()
-	flags := []string{"--type", "nlb", "--create", "--wait"}
+	flags := append(slices.Clone(nlbFlags), "--wait")
 	n.mustLB(0, []string{"created network load balancer kubernetes", "created target group kubernetes", "created listener tcp/6443", "created registration controller-1", "clients connect to https://kubernetes"}, flags...)
 	groups, err := n.elbv2.DescribeTargetGroups(n.Context(), &elasticloadbalancingv2.DescribeTargetGroupsInput{Names: []string{"kubernetes"}})
 	n.Must(err)
@@ -182,11 +244,15 @@ func permissions(m *moto, labs, news *network) {
 	}{
 		"lab":     {labs, nil},
 		"classic": {news, []string{"--create"}},
-		"nlb":     {news, []string{"--create", "--type", "nlb"}},
+		"nlb":     {news, nlbFlags},
 	} {
 		n := test.network
 		deletion := append(slices.Clone(test.flags), "--delete")
-		policy := n.mustLB(0, nil, append(deletion, "--print-iam-policy")...).out
+		grant := func(flags ...string) {
+			policy := n.mustLB(0, nil, append(append(slices.Clone(test.flags), "--print-iam-policy"), flags...)...).out
+			m.iam("PutUserPolicy", "UserName", name, "PolicyName", "lb", "PolicyDocument", anyResource(m, policy))
+			m.enforce(true)
+		}
 		m.iam("CreateUser", "UserName", name)
 		answer := m.iam("CreateAccessKey", "UserName", name)
 		a := *n.account
@@ -194,9 +260,22 @@ func permissions(m *moto, labs, news *network) {
 		m.enforce(true)
 		a.mustLB(1, []string{"ec2:DescribeVpcs is not allowed", "--print-iam-policy"}, test.flags...)
 		m.enforce(false)
-		m.iam("PutUserPolicy", "UserName", name, "PolicyName", "lb", "PolicyDocument", anyResource(m, policy))
-		m.enforce(true)
+		grant("--dry-run")
+		a.mustLB(3, []string{"+ registration"}, append(slices.Clone(test.flags), "--dry-run")...)
+		a.mustLB(1, []string{"is not allowed", "done: nothing"}, test.flags...)
+		m.enforce(false)
+		grant("--wait")
 		a.mustLB(0, []string{"created registration controller-0"}, append(slices.Clone(test.flags), "--wait")...)
+		m.enforce(false)
+		if name == "lab" {
+			grant()
+			r := a.mustLB(1, []string{"elasticloadbalancing:DescribeInstanceHealth is not allowed"}, "--wait", "--wait-timeout", "10m")
+			if strings.Contains(r.errOut, "... ") {
+				m.Errorf("it waits though it may not look: %s", r.errOut)
+			}
+			m.enforce(false)
+		}
+		grant("--delete")
 		a.mustLB(0, []string{"deleted registration controller-0"}, append(deletion, "--yes")...)
 		m.enforce(false)
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,18 +32,25 @@ type moto struct {
 	endpoint string
 }
 
-// startMoto fails the test where moto_server is missing: hack/install-test-deps
-// installs it, or has said why it cannot.
-func startMoto(e *harness.Env) *moto {
+// program is one that hack/install-test-deps installs, or has said why it cannot.
+// Where it is missing, the test fails.
+func program(e *harness.Env, name string) string {
 	e.Helper()
-	program, err := exec.LookPath("moto_server")
+	path, err := exec.LookPath(name)
 	if err != nil {
-		program, err = filepath.Abs("../../../bin/moto/bin/moto_server")
+		path, err = filepath.Abs("../../../bin/moto/bin/" + name)
 		e.Must(err)
 	}
-	if _, err := os.Stat(program); err != nil {
+	if _, err := os.Stat(path); err != nil {
 		e.Fatalf("%v; run hack/install-test-deps", err)
 	}
+	return path
+}
+
+// startMoto starts moto's server.
+func startMoto(e *harness.Env) *moto {
+	e.Helper()
+	program := program(e, "moto_server")
 	ports, err := process.FreePorts(1)
 	e.Must(err)
 	m := &moto{Env: e, endpoint: fmt.Sprintf("http://127.0.0.1:%d", ports[0])}
@@ -139,11 +147,28 @@ type result struct {
 // lb runs `khw-controller lb --cloud aws`, without any terminal.
 func (a *account) lb(args ...string) result {
 	a.Helper()
-	cmd := exec.CommandContext(a.Context(), a.Binary(), append([]string{"lb", "--cloud", "aws"}, args...)...)
-	cmd.Env = append(os.Environ(),
-		"HOME="+a.Dir, "AWS_CONFIG_FILE="+a.Path("none"), "AWS_SHARED_CREDENTIALS_FILE="+a.Path("none"), "AWS_PROFILE=",
-		"AWS_ENDPOINT_URL="+a.endpoint, "AWS_REGION="+a.region, "AWS_EC2_METADATA_DISABLED=true",
+	// The subcommand, if there is one, comes first.
+	command := []string{"lb"}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		command, args = append(command, args[0]), args[1:]
+	}
+	return a.run(exec.CommandContext(a.Context(), a.Binary(), append(append(command, "--cloud", "aws"), args...)...))
+}
+
+// environment is that of a user of this account. The aws tool does not take an
+// empty variable for one that is not set.
+func (a *account) environment() []string {
+	inherited := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") })
+	return append(inherited,
+		"HOME="+a.Dir, "AWS_CONFIG_FILE="+a.Path("none"), "AWS_SHARED_CREDENTIALS_FILE="+a.Path("none"),
+		"AWS_ENDPOINT_URL="+a.endpoint, "AWS_REGION="+a.region, "AWS_DEFAULT_REGION="+a.region, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ACCESS_KEY_ID="+a.key, "AWS_SECRET_ACCESS_KEY="+a.token)
+}
+
+// run runs a command as a user of this account.
+func (a *account) run(cmd *exec.Cmd) result {
+	a.Helper()
+	cmd.Env = append(a.environment(), cmd.Env...)
 	var out, errOut strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()
