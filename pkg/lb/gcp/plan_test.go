@@ -112,6 +112,12 @@ func deviations() []deviation {
 		{"another firewall rule denies", func(l *lab) {
 			l.AddFirewall("lockdown", map[string]any{"network": l.Link("global/networks/" + network), "priority": 900, "sourceRanges": []any{"0.0.0.0/0"}, "denied": []any{map[string]any{"IPProtocol": "all"}}})
 		}, nil},
+		{"another firewall rule of the same priority denies", func(l *lab) {
+			l.AddFirewall("lockdown", map[string]any{"network": l.Link("global/networks/" + network), "sourceRanges": []any{"35.0.0.0/8"}, "denied": []any{map[string]any{"IPProtocol": "tcp", "ports": []any{"1-1023"}}}})
+		}, nil},
+		{"another firewall rule denies some instances", func(l *lab) {
+			l.AddFirewall("lockdown", map[string]any{"network": l.Link("global/networks/" + network), "priority": 900, "targetTags": []any{"web"}, "sourceRanges": []any{"0.0.0.0/0"}, "denied": []any{map[string]any{"IPProtocol": "all"}}})
+		}, nil},
 		{"another firewall rule denies, and counts less", func(l *lab) {
 			l.AddFirewall("lockdown", map[string]any{"network": l.Link("global/networks/" + network), "priority": 1001, "sourceRanges": []any{"0.0.0.0/0"}, "denied": []any{map[string]any{"IPProtocol": "all"}}})
 		}, nil},
