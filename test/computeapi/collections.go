@@ -18,11 +18,11 @@ type collection struct {
 	// check holds a whole resource, new or merged with a patch, against what the
 	// service wants beside the types, and makes its links full ones.
 	check func(s *Server, path string, body object) error
-	// patchable says that it has a method patch; fixed are fields that it refuses
+	// patchable reports that it has the methods patch and update; fixed are fields that they refuse
 	// to change.
 	patchable bool
 	fixed     []string
-	// fingerprinted says that a patch must bear the current fingerprint.
+	// fingerprinted reports that a patch must bear the current fingerprint.
 	fingerprinted bool
 }
 

@@ -29,7 +29,7 @@ type Call struct {
 	Needs []string
 	// Status is the HTTP status answered, or 0 if there was no answer.
 	Status int
-	// Authorized says that it bore credentials.
+	// Authorized reports whether it bore credentials.
 	Authorized bool
 }
 

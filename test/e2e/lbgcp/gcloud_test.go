@@ -182,7 +182,7 @@ func TestRecordedRequestsDoTheSame(t *testing.T) {
 func TestPrintedCommandsDoTheSame(t *testing.T) {
 	t.Parallel()
 	if !hasGcloud() {
-		t.Skip("gcloud is not installed; what is printed is held against testdata in pkg/lb/gcp")
+		t.Skip("gcloud is not installed; what is printed is compared with testdata in pkg/lb/gcp")
 	}
 	changes := map[string]func(l *lab){
 		"target-pool": func(l *lab) {
