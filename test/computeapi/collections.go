@@ -18,8 +18,8 @@ type collection struct {
 	// check holds a whole resource, new or merged with a patch, against what the
 	// service wants beside the types, and makes its links full ones.
 	check func(s *Server, path string, body object) error
-	// patchable reports that it has the methods patch and update; fixed are fields that they refuse
-	// to change.
+	// patchable reports that it has the methods patch and update; fixed are fields
+	// that they refuse to change.
 	patchable bool
 	fixed     []string
 	// fingerprinted reports that a patch must bear the current fingerprint.
