@@ -3,7 +3,7 @@
 package computeapi
 
 import (
-	"bufio"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -190,37 +190,34 @@ Host: 127.0.0.1
 
 {"name":"t"}
 --x--`, "\n", "\r\n")
-	resp := sendBatch(t, s, `multipart/mixed; boundary="x"`, body)
-	_, parameters, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if err != nil {
-		t.Fatal(err)
+	code, contentType, answer := sendBatch(t, s, `multipart/mixed; boundary="x"`, body)
+	_, parameters, err := mime.ParseMediaType(contentType)
+	if err != nil || code != http.StatusOK {
+		t.Fatalf("%d %v", code, err)
 	}
-	parts := multipart.NewReader(resp.Body, parameters["boundary"])
-	for _, want := range []string{"compute#httpHealthCheck", "compute#operation"} {
+	parts := multipart.NewReader(strings.NewReader(answer), parameters["boundary"])
+	for n, want := range []string{"compute#httpHealthCheck", "compute#operation"} {
 		part, err := parts.NextPart()
 		if err != nil {
 			t.Fatal(err)
 		}
-		inner, err := http.ReadResponse(bufio.NewReader(part), nil)
+		raw, err := io.ReadAll(part)
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw, err := io.ReadAll(inner.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if id := part.Header.Get("Content-Id"); inner.StatusCode != http.StatusOK || !strings.HasPrefix(id, "<response-id+") || !strings.Contains(string(raw), want) {
-			t.Errorf("%s: %d %s, want %s", id, inner.StatusCode, raw, want)
+		id := part.Header.Get("Content-Id")
+		if id != fmt.Sprintf("<response-id+%d>", n) || !strings.HasPrefix(string(raw), "HTTP/1.1 200 OK\r\n") || !strings.Contains(string(raw), want) {
+			t.Errorf("%s: %s, want %s", id, raw, want)
 		}
 	}
 	for _, contentType := range []string{"", "application/json", `multipart/mixed; boundary="y"`} {
-		if resp := sendBatch(t, s, contentType, body); resp.StatusCode != http.StatusBadRequest {
-			t.Errorf("a batch of type %q passes: %s", contentType, resp.Status)
+		if code, _, _ := sendBatch(t, s, contentType, body); code != http.StatusBadRequest {
+			t.Errorf("a batch of type %q passes: %d", contentType, code)
 		}
 	}
 }
 
-func sendBatch(t *testing.T, s *Server, contentType, body string) *http.Response {
+func sendBatch(t *testing.T, s *Server, contentType, body string) (code int, answerType, answer string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, strings.TrimSuffix(s.Endpoint, basePath)+batchPath, strings.NewReader(body))
 	if err != nil {
@@ -231,6 +228,10 @@ func sendBatch(t *testing.T, s *Server, contentType, body string) *http.Response
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { resp.Body.Close() })
-	return resp
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header.Get("Content-Type"), string(raw)
 }

@@ -94,12 +94,19 @@ func (p *targetPool) Read(ctx context.Context) (lb.State, error) {
 	d.set("health check", tails(p.found.HealthChecks), []string{p.check})
 	state.Changes = d
 	for _, u := range p.controllers.unmanaged(p.members()) {
-		_, problem := p.controllers.find(path.Base(u))
-		if !p.prunes(u) && !(p.controllers.isController(u) && problem != "") { // a pool member's step says that
-			state.Unmanaged = append(state.Unmanaged, p.registered(u))
+		if p.prunes(u) || p.isMembers(u) {
+			continue
 		}
+		state.Unmanaged = append(state.Unmanaged, p.registered(u))
 	}
 	return state, nil
+}
+
+// isMembers reports whether the step of a pool member tells of an instance: of one
+// that has a controller's name where no controller of the name runs.
+func (p *targetPool) isMembers(tail string) bool {
+	_, problem := p.controllers.find(path.Base(tail))
+	return problem != "" && p.controllers.isController(tail)
 }
 
 // lacks says what the wanted settings cannot have here.
