@@ -94,3 +94,26 @@ func TestMachines(t *testing.T) {
 		}
 	}
 }
+
+// TestMachinesChange between two questions of one wait.
+func TestMachinesChange(t *testing.T) {
+	for _, kind := range Types {
+		l := newLab(t, kind)
+		l.complete()
+		cloud, err := l.open(hasty())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{running, "STOPPING", gone} {
+			if want == gone {
+				l.RemoveInstance("us-west1-a", "controller-0")
+			} else {
+				l.Edit("zones/us-west1-a/instances/controller-0", map[string]any{"status": want})
+			}
+			health, err := cloud.Health(t.Context())
+			if err != nil || health[0].Machine != want {
+				t.Errorf("%s: %v, %v, want %s", kind, err, health, want)
+			}
+		}
+	}
+}
