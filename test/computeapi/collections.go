@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -17,11 +18,11 @@ type collection struct {
 	// check holds a whole resource, new or merged with a patch, against what the
 	// service wants beside the types, and makes its links full ones.
 	check func(s *Server, path string, body object) error
-	// patchable says that it has a method patch; fixed are fields that it refuses
-	// to change.
+	// patchable reports that it has the methods patch and update; fixed are fields
+	// that they refuse to change.
 	patchable bool
 	fixed     []string
-	// fingerprinted says that a patch must bear the current fingerprint.
+	// fingerprinted reports that a patch must bear the current fingerprint.
 	fingerprinted bool
 }
 
@@ -40,7 +41,7 @@ var collections = map[string]collection{
 			"port": number(80), "requestPath": "/", "checkIntervalSec": number(5), "timeoutSec": number(5),
 			"healthyThreshold": number(2), "unhealthyThreshold": number(2),
 		},
-		check:     checkNothing,
+		check:     checkProbe,
 		patchable: true,
 	},
 	"compute.firewalls": {
@@ -78,7 +79,7 @@ var collections = map[string]collection{
 	},
 	"compute.regionBackendServices": {
 		kind:          "compute#backendService",
-		defaults:      object{"protocol": "TCP", "sessionAffinity": "NONE", "timeoutSec": number(30)},
+		defaults:      object{"protocol": "TCP", "sessionAffinity": "NONE", "timeoutSec": number(30), "connectionDraining": object{"drainingTimeoutSec": number(0)}},
 		check:         checkBackendService,
 		patchable:     true,
 		fixed:         []string{"loadBalancingScheme"},
@@ -116,6 +117,9 @@ func checkFirewall(s *Server, _ string, body object) error {
 			return invalid("required", "Required field 'resource.allowed[%d].IPProtocol' not specified", i)
 		}
 	}
+	if n := integer(body["priority"]); n < 0 || n > 65535 {
+		return invalid("invalid", "Invalid value for field 'resource.priority': '%d'. Must be between 0 and 65535, inclusive.", n)
+	}
 	ranges, _ := body["sourceRanges"].([]any)
 	for i, r := range ranges {
 		if p, err := netip.ParsePrefix(r.(string)); err != nil || p != p.Masked() {
@@ -128,7 +132,18 @@ func checkFirewall(s *Server, _ string, body object) error {
 	return nil
 }
 
+// checkAffinity refuses those that are for other kinds of load balancer.
+func checkAffinity(body object, allowed ...string) error {
+	if affinity, _ := body["sessionAffinity"].(string); !slices.Contains(allowed, affinity) {
+		return invalid("invalid", "Invalid value for field 'resource.sessionAffinity': '%s'. Session affinity must be one of %s.", affinity, strings.Join(allowed, ", "))
+	}
+	return nil
+}
+
 func checkTargetPool(s *Server, path string, body object) error {
+	if err := checkAffinity(body, "NONE", "CLIENT_IP", "CLIENT_IP_PROTO"); err != nil {
+		return err
+	}
 	checks, _ := body["healthChecks"].([]any)
 	if len(checks) > 1 {
 		return invalid("invalid", "Invalid value for field 'resource.healthChecks': ''. At most one health check is supported.")
@@ -160,7 +175,27 @@ func (s *Server) referInstance(value any, at, region string) (string, error) {
 	return s.refer(value, at, zones...)
 }
 
-func checkHealthCheck(_ *Server, _ string, body object) error {
+// checkProbe is of what a health check of either kind does how often.
+func checkProbe(_ *Server, _ string, body object) error {
+	for field, most := range map[string]int64{"checkIntervalSec": 300, "timeoutSec": 300, "healthyThreshold": 10, "unhealthyThreshold": 10} {
+		if n := integer(body[field]); n < 1 || n > most {
+			return invalid("invalid", "Invalid value for field 'resource.%s': '%d'. Must be between 1 and %d, inclusive.", field, n, most)
+		}
+	}
+	if timeout := integer(body["timeoutSec"]); timeout > integer(body["checkIntervalSec"]) {
+		return invalid("invalid", "Invalid value for field 'resource.timeoutSec': '%d'. timeoutSec should be less than or equal to checkIntervalSec.", timeout)
+	}
+	return nil
+}
+
+// integer is a field's number, which is 0 where there is none.
+func integer(value any) int64 {
+	n, _ := value.(json.Number)
+	i, _ := n.Int64() // the schema has let no others pass
+	return i
+}
+
+func checkHealthCheck(s *Server, path string, body object) error {
 	if body["type"] == nil {
 		return invalid("required", "Required field 'resource.type' not specified")
 	}
@@ -173,13 +208,20 @@ func checkHealthCheck(_ *Server, _ string, body object) error {
 			http[name] = value
 		}
 	}
-	return nil
+	return checkProbe(s, path, body)
 }
 
 func checkBackendService(s *Server, path string, body object) error {
 	region := strings.Split(path, "/")[3]
 	if body["loadBalancingScheme"] != "EXTERNAL" {
 		return invalid("invalid", "Invalid value for field 'resource.loadBalancingScheme': '%v'. A passthrough backend service of this server is EXTERNAL.", body["loadBalancingScheme"])
+	}
+	if err := checkAffinity(body, "NONE", "CLIENT_IP", "CLIENT_IP_PROTO", "CLIENT_IP_PORT_PROTO"); err != nil {
+		return err
+	}
+	draining, _ := body["connectionDraining"].(object)
+	if n := integer(draining["drainingTimeoutSec"]); n < 0 || n > 3600 {
+		return invalid("invalid", "Invalid value for field 'resource.connectionDraining.drainingTimeoutSec': '%d'. Must be between 0 and 3600, inclusive.", n)
 	}
 	checks, _ := body["healthChecks"].([]any)
 	if len(checks) != 1 {
@@ -200,6 +242,9 @@ func checkBackendService(s *Server, path string, body object) error {
 		full, err := s.refer(backend["group"], fmt.Sprintf("resource.backends[%d].group", i), groups...)
 		if err != nil {
 			return err
+		}
+		if backend["balancingMode"] == nil {
+			backend["balancingMode"] = "CONNECTION"
 		}
 		if backend["balancingMode"] != "CONNECTION" {
 			return invalid("invalid", "Invalid value for field 'resource.backends[%d].balancingMode': '%v'. Must be CONNECTION.", i, backend["balancingMode"])

@@ -3,12 +3,19 @@
 package computeapi
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
+
+// listNone is for collections that this server knows to be empty, which gcloud
+// looks into.
+func listNone(_ *Server, req *request, _ Fault) (object, error) {
+	return object{"id": req.path, "selfLink": link(req.path)}, nil
+}
 
 func list(s *Server, req *request, _ Fault) (object, error) {
 	collection, _ := req.collection()
@@ -27,7 +34,22 @@ func list(s *Server, req *request, _ Fault) (object, error) {
 	return answer, nil
 }
 
-// aggregatedList lists a collection of all zones and regions. Every zone that has
+// scopes are where resources of a collection are: in zones or in regions.
+func (s *Server) scopes(collection string) []string {
+	var all []string
+	for region, zones := range s.regions {
+		if collection != "instances" && collection != "instanceGroups" {
+			all = append(all, "regions/"+region)
+			continue
+		}
+		for _, zone := range zones {
+			all = append(all, "zones/"+zone)
+		}
+	}
+	return all
+}
+
+// aggregatedList lists a collection of all zones or regions. Every scope that has
 // nothing on the page carries a warning instead, as in the service.
 func aggregatedList(s *Server, req *request, _ Fault) (object, error) {
 	name := req.path[strings.LastIndex(req.path, "/")+1:]
@@ -39,14 +61,12 @@ func aggregatedList(s *Server, req *request, _ Fault) (object, error) {
 		return nil, err
 	}
 	items := object{}
-	for _, zones := range s.regions {
-		for _, zone := range zones {
-			items["zones/"+zone] = object{"warning": object{
-				"code":    "NO_RESULTS_ON_PAGE",
-				"message": "There are no results for scope 'zones/" + zone + "' on this page.",
-				"data":    []any{object{"key": "scope", "value": "zones/" + zone}},
-			}}
-		}
+	for _, scope := range s.scopes(name) {
+		items[scope] = object{"warning": object{
+			"code":    "NO_RESULTS_ON_PAGE",
+			"message": "There are no results for scope '" + scope + "' on this page.",
+			"data":    []any{object{"key": "scope", "value": scope}},
+		}}
 	}
 	for _, path := range page {
 		segments := strings.Split(path, "/")
@@ -64,13 +84,17 @@ func aggregatedList(s *Server, req *request, _ Fault) (object, error) {
 
 // page returns the paths of what a list shows, and the token of the next page.
 func (s *Server) page(req *request, in func(string) bool) ([]string, string, error) {
+	return s.pageOf(req, s.resources, in)
+}
+
+func (s *Server) pageOf(req *request, of map[string]object, in func(string) bool) ([]string, string, error) {
 	keep, err := parseFilter(req.query.Get("filter"))
 	if err != nil {
 		return nil, "", err
 	}
 	var all []string
-	for _, path := range slices.Sorted(maps.Keys(s.resources)) {
-		if in(path) && keep(s.resources[path]) {
+	for _, path := range slices.Sorted(maps.Keys(of)) {
+		if in(path) && keep(of[path]) {
 			all = append(all, path)
 		}
 	}
@@ -90,26 +114,42 @@ func (s *Server) page(req *request, in func(string) bool) ([]string, string, err
 	return all[from:], "", nil
 }
 
-// parseFilter understands the filters that name resources, one or more joined by
-// OR: (name = "controller-0") OR (name = "controller-1"). Others it refuses: a
-// filter that was ignored would let a wrong client pass.
+// parseFilter understands comparisons of a field with a text, one or more joined
+// by OR, as in (name = "controller-0") OR (name = "controller-1"), and the eq of
+// gcloud, which takes a regular expression. Others it refuses: a filter that was
+// ignored would let a wrong client pass.
 func parseFilter(text string) (func(object) bool, error) {
-	if text == "" {
-		return func(object) bool { return true }, nil
-	}
-	names := map[string]bool{}
-	rest := text
-	for {
+	var terms []func(object) bool
+	for rest := text; rest != ""; {
 		m := term.FindStringSubmatch(rest)
-		if m == nil {
+		if m == nil || m[1] == "(" && m[5] == "" {
 			return nil, invalid("invalid", "Invalid value for field 'filter': '%s'. Invalid list filter expression.", text)
 		}
-		names[m[1]+m[2]] = true
-		if m[3] == "" {
-			return func(r object) bool { name, _ := r["name"].(string); return names[name] }, nil
+		matches, err := comparison(m[3], m[4])
+		if err != nil {
+			return nil, invalid("invalid", "Invalid value for field 'filter': '%s'. %s", text, err)
 		}
+		field := m[2]
+		terms = append(terms, func(r object) bool { return matches(fmt.Sprint(r[field])) })
 		rest = rest[len(m[0]):]
 	}
+	return func(r object) bool {
+		return len(terms) == 0 || slices.ContainsFunc(terms, func(matches func(object) bool) bool { return matches(r) })
+	}, nil
 }
 
-var term = regexp.MustCompile(`^(?:\(name = "([-a-z0-9]+)"\)|name = "([-a-z0-9]+)")( OR |$)`)
+var term = regexp.MustCompile(`^(\(?)([A-Za-z]+) (=|!=|eq) "([^"]*)"(\)?)(?: OR |$)`)
+
+func comparison(operator, value string) (func(string) bool, error) {
+	switch operator {
+	case "=":
+		return func(s string) bool { return s == value }, nil
+	case "!=":
+		return func(s string) bool { return s != value }, nil
+	}
+	pattern, err := regexp.Compile("^(?:" + value + ")$")
+	if err != nil {
+		return nil, err
+	}
+	return pattern.MatchString, nil
+}

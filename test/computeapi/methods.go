@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -17,13 +18,26 @@ var handlers = map[string]handler{
 	"compute.globalOperations.get":            getOperation,
 	"compute.regionOperations.get":            getOperation,
 	"compute.zoneOperations.get":              getOperation,
+	"compute.globalOperations.wait":           waitOperation,
+	"compute.regionOperations.wait":           waitOperation,
+	"compute.zoneOperations.wait":             waitOperation,
+	"compute.globalOperations.list":           listOperations,
+	"compute.regionOperations.list":           listOperations,
+	"compute.zoneOperations.list":             listOperations,
+	"compute.regions.list":                    listRegions,
 	"compute.regions.get":                     getPlace,
 	"compute.zones.get":                       getPlace,
 	"compute.networks.get":                    get,
+	"compute.instanceGroupManagers.list":      listNone,
 	"compute.instances.get":                   get,
 	"compute.instances.list":                  list,
 	"compute.instances.aggregatedList":        aggregatedList,
 	"compute.instanceGroups.aggregatedList":   aggregatedList,
+	"compute.addresses.aggregatedList":        aggregatedList,
+	"compute.forwardingRules.aggregatedList":  aggregatedList,
+	"compute.targetPools.aggregatedList":      aggregatedList,
+	"compute.backendServices.aggregatedList":  aggregatedList,
+	"compute.healthChecks.aggregatedList":     aggregatedList,
 	"compute.instanceGroups.addInstances":     changing(addInstances),
 	"compute.instanceGroups.removeInstances":  changing(removeInstances),
 	"compute.instanceGroups.listInstances":    listInstances,
@@ -44,6 +58,7 @@ func init() {
 		handlers[id+".delete"] = changing(remove)
 		if c.patchable {
 			handlers[id+".patch"] = patch(c)
+			handlers[id+".update"] = update(c)
 		}
 	}
 }
@@ -111,25 +126,53 @@ func insert(c collection) handler {
 
 // patch is a JSON merge patch.
 func patch(c collection) handler {
+	return replacing(c, func(_ *collection, r, body object) object {
+		merged := maps.Clone(r)
+		merge(merged, body)
+		return merged
+	})
+}
+
+// update replaces the whole resource: what the request leaves out gets the
+// service's own value again.
+func update(c collection) handler {
+	return replacing(c, func(c *collection, r, body object) object {
+		replaced := maps.Clone(body)
+		for name, value := range c.defaults {
+			if replaced[name] == nil {
+				replaced[name] = value
+			}
+		}
+		for _, name := range append([]string{"name", "id", "kind", "selfLink", "creationTimestamp", "region", "zone"}, c.fixed...) {
+			if r[name] != nil && replaced[name] == nil {
+				replaced[name] = r[name]
+			}
+		}
+		return replaced
+	})
+}
+
+// replacing is the handler of a method that puts another resource in the place of
+// the one that is there.
+func replacing(c collection, next func(c *collection, r, body object) object) handler {
 	return changing(func(s *Server, req *request, path string, r object) (func(), error) {
 		if c.fingerprinted && req.body["fingerprint"] != r["fingerprint"] {
 			return nil, refuse(http.StatusPreconditionFailed, "conditionNotMet", "Invalid fingerprint.")
 		}
-		merged := maps.Clone(r)
-		merge(merged, req.body)
-		if err := c.check(s, path, merged); err != nil {
+		changed := next(&c, r, req.body)
+		if err := c.check(s, path, changed); err != nil {
 			return nil, err
 		}
 		for _, field := range c.fixed {
-			if fmt.Sprint(merged[field]) != fmt.Sprint(r[field]) {
-				return nil, invalid("invalid", "Invalid value for field 'resource.%s': '%v'. The field cannot be changed.", field, merged[field])
+			if fmt.Sprint(changed[field]) != fmt.Sprint(r[field]) {
+				return nil, invalid("invalid", "Invalid value for field 'resource.%s': '%v'. The field cannot be changed.", field, changed[field])
 			}
 		}
 		return func() {
 			if c.fingerprinted {
-				merged["fingerprint"] = fingerprint(merged)
+				changed["fingerprint"] = fingerprint(changed)
 			}
-			s.resources[path] = merged
+			s.resources[path] = changed
 		}, nil
 	})
 }
@@ -167,4 +210,12 @@ func getPlace(_ *Server, req *request, _ Fault) (object, error) {
 		kind, name = "compute#zone", zone
 	}
 	return object{"kind": kind, "name": name, "status": "UP", "selfLink": link(req.path)}, nil
+}
+
+func listRegions(s *Server, req *request, _ Fault) (object, error) {
+	var items []any
+	for _, name := range slices.Sorted(maps.Keys(s.regions)) {
+		items = append(items, object{"kind": "compute#region", "name": name, "status": "UP", "selfLink": link(req.path + "/" + name)})
+	}
+	return object{"id": req.path, "selfLink": link(req.path), "items": items}, nil
 }

@@ -93,6 +93,43 @@ func getOperation(s *Server, req *request, _ Fault) (object, error) {
 	return op.object, nil
 }
 
+// waitOperation answers when the operation is done, as the service does within two
+// minutes. One that never ends is still RUNNING then.
+func waitOperation(s *Server, req *request, _ Fault) (object, error) {
+	path := strings.TrimSuffix(req.path, "/wait")
+	op := s.operations[path]
+	if op == nil {
+		return nil, notFound(path)
+	}
+	for op.object["status"] != "DONE" {
+		if s.look(op); op.fault.Stuck {
+			break
+		}
+	}
+	return op.object, nil
+}
+
+// listOperations shows what is and was under way.
+func listOperations(s *Server, req *request, _ Fault) (object, error) {
+	known := map[string]object{}
+	for path, op := range s.operations {
+		known[path] = op.object
+	}
+	page, next, err := s.pageOf(req, known, func(path string) bool { return strings.HasPrefix(path, req.path+"/") })
+	if err != nil {
+		return nil, err
+	}
+	var items []any
+	for _, path := range page {
+		items = append(items, known[path])
+	}
+	answer := object{"id": req.path, "selfLink": link(req.path), "items": items}
+	if next != "" {
+		answer["nextPageToken"] = next
+	}
+	return answer, nil
+}
+
 func (s *Server) look(op *operation) {
 	op.looks++
 	switch {

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -101,7 +102,7 @@ func (d *document) checkObject(s *schema, value any, at string) error {
 // checkText holds a string, of a field or a parameter, against its type.
 func checkText(s *schema, text, at string) error {
 	switch {
-	case s.Type == "boolean" && text != "true" && text != "false",
+	case s.Type == "boolean" && !strings.EqualFold(text, "true") && !strings.EqualFold(text, "false"), // gcloud writes True
 		s.Type == "integer" && !fits(s, text),
 		s.Format == "uint64" && !fits(s, text):
 		return mistyped(at, text)

@@ -3,6 +3,7 @@
 package computeapi
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -12,6 +13,15 @@ func (s *Server) AddNetwork(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.put(s.global("networks", name), "compute#network", object{"name": name, "autoCreateSubnetworks": false})
+}
+
+// AddFirewall puts a firewall rule for what comes in there.
+func (s *Server) AddFirewall(name string, fields map[string]any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rule := object{"name": name, "direction": "INGRESS", "priority": number(1000), "disabled": false}
+	maps.Copy(rule, fields)
+	s.put(s.global("firewalls", name), "compute#firewall", rule)
 }
 
 // AddAddress reserves an IP address in a region.
@@ -29,7 +39,7 @@ func (s *Server) AddInstance(zone, name, network, status string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.put("projects/"+s.project+"/zones/"+zone+"/instances/"+name, "compute#instance", object{
-		"name": name, "status": status,
+		"name": name, "status": status, "lastStartTimestamp": timestamp,
 		"networkInterfaces": []any{object{"name": "nic0", "network": link(s.global("networks", network))}},
 	})
 }
@@ -64,6 +74,16 @@ func (s *Server) Edit(path string, fields map[string]any) {
 	if r["fingerprint"] != nil {
 		r["fingerprint"] = fingerprint(r)
 	}
+}
+
+// Rename moves a resource to another path behind everybody's back.
+func (s *Server) Rename(from, to string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from, to = "projects/"+s.project+"/"+from, "projects/"+s.project+"/"+to
+	s.resources[to] = s.resources[from]
+	s.resources[to]["name"], s.resources[to]["selfLink"] = to[strings.LastIndex(to, "/")+1:], link(to)
+	delete(s.resources, from)
 }
 
 // Remove deletes a resource behind everybody's back.

@@ -22,13 +22,14 @@ const basePath = "/compute/v1/"
 type Call struct {
 	// Method is its ID in the discovery document, or "" for none of its.
 	Method string
-	// Path is below /compute/v1/.
-	Path string
+	// Verb is its HTTP method, and Path is below /compute/v1/; Query and Body are as
+	// they were sent.
+	Verb, Path, Query, Body string
 	// Needs are the permissions that it takes.
 	Needs []string
 	// Status is the HTTP status answered, or 0 if there was no answer.
 	Status int
-	// Authorized says that it bore credentials.
+	// Authorized reports whether it bore credentials.
 	Authorized bool
 }
 
@@ -123,6 +124,10 @@ type request struct {
 
 // ServeHTTP is the API.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == batchPath {
+		s.batch(w, r)
+		return
+	}
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
 		return // the client has gone
@@ -130,7 +135,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	path := strings.TrimPrefix(r.URL.Path, basePath)
 	m, values := s.doc.route(r.Method, path)
-	s.calls = append(s.calls, Call{Path: path, Authorized: r.Header.Get("Authorization") != ""})
+	s.calls = append(s.calls, Call{Verb: r.Method, Path: path, Query: r.URL.RawQuery, Body: string(raw), Authorized: r.Header.Get("Authorization") != ""})
 	call := len(s.calls) - 1
 	var fault Fault
 	if m != nil {

@@ -103,7 +103,7 @@ func (s *Server) users(path string) []string {
 	return users
 }
 
-// mentions says whether a value is or contains a link.
+// mentions reports whether a value is or contains a link.
 func mentions(value any, link string) bool {
 	switch v := value.(type) {
 	case string:

@@ -124,9 +124,7 @@ func (c *command) addSharedFlags(cmd *cobra.Command) {
 	f.StringSliceVar(&c.shared.Instances, "instances", []string{"controller-0", "controller-1", "controller-2"}, "The `names` of the controllers' instances.")
 	f.DurationVar(&c.shared.RequestTimeout, "request-timeout", 30*time.Second, "The `duration` that each call of the cloud's API may take before it is made again.")
 	f.Int32Var(&c.shared.Port, "port", 6443, "The `port` of the load balancer and the API servers.")
-	for _, name := range slices.Sorted(maps.Keys(c.providers)) {
-		f.AddFlagSet(c.providers[name].flags())
-	}
+	addProviderFlags(f, c.providers)
 }
 
 func (c *command) types() string {

@@ -23,6 +23,7 @@ import (
 func noCloud(t *testing.T) {
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	t.Setenv("GCE_METADATA_HOST", "127.0.0.1:1")
+	t.Setenv("CLOUDSDK_CONFIG", t.TempDir()) // nor what gcloud is configured with
 }
 
 // run runs the command with a standard input that is no terminal.

@@ -24,11 +24,12 @@ type provider interface {
 	open(ctx context.Context) (lb.Cloud, error)
 }
 
-// firstChanged is the name of a flag that was given, or "".
+// firstChanged is the name of a flag that was given and that no other cloud has,
+// or "".
 func firstChanged(flags *pflag.FlagSet) string {
 	name := ""
 	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Changed && name == "" {
+		if _, shared := f.Value.(*sharedValue); f.Changed && !shared && name == "" {
 			name = f.Name
 		}
 	})

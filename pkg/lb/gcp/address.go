@@ -26,7 +26,7 @@ func (a *reservedAddress) Kind() string { return "address" }
 func (a *reservedAddress) Name() string { return a.cfg.Address }
 
 func (a *reservedAddress) Read(ctx context.Context) (lb.State, error) {
-	found, err := find(ctx, a.client, func(ctx context.Context) (*compute.Address, error) {
+	found, err := find(ctx, a.client, "addresses.get", a.regional("addresses", a.cfg.Address), func(ctx context.Context) (*compute.Address, error) {
 		return a.Addresses.Get(a.project, a.region, a.cfg.Address).Context(ctx).Do()
 	})
 	switch {
@@ -40,25 +40,21 @@ func (a *reservedAddress) Read(ctx context.Context) (lb.State, error) {
 		return lb.State{Problem: fmt.Sprintf("%s is an internal address, which no client outside the network reaches; name an external one with --address", found.Address)}, nil
 	}
 	a.ip, a.tier = found.Address, found.NetworkTier
-	state := lb.State{Exists: true, ID: found.Address, ReadOnly: !a.cfg.Create, Ours: found.Description == mark}
-	if !state.Ours {
-		state.Keep = "reserved by somebody else"
-	}
+	state := lb.State{Exists: true, ID: found.Address, ReadOnly: !a.cfg.Create, Ours: marked(found.Description)}
 	for _, user := range found.Users {
 		if tail(user) != a.rule.tail() {
 			state.Unmanaged = append(state.Unmanaged, fmt.Sprintf("%s uses address %s too", tail(user), a.cfg.Address))
 			state.Keep = tail(user) + " uses it"
 		}
 	}
-	leads, err := a.rule.leadsElsewhere(ctx)
-	if leads != "" {
-		state.Keep = leads
-	}
-	return state, err
+	return state, nil
 }
 
+// Keep is part of lb.Keeper.
+func (a *reservedAddress) Keep(ctx context.Context) (string, error) { return a.rule.usesStill(ctx) }
+
 func (a *reservedAddress) Create(ctx context.Context) error {
-	err := a.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
+	err := a.change(ctx, "addresses.insert", func(ctx context.Context, id string) (*compute.Operation, error) {
 		wanted := &compute.Address{Name: a.cfg.Address, Description: mark}
 		return a.Addresses.Insert(a.project, a.region, wanted).RequestId(id).Context(ctx).Do()
 	})
@@ -73,7 +69,7 @@ func (a *reservedAddress) Create(ctx context.Context) error {
 }
 
 func (a *reservedAddress) Delete(ctx context.Context) error {
-	return a.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
+	return a.change(ctx, "addresses.delete", func(ctx context.Context, id string) (*compute.Operation, error) {
 		return a.Addresses.Delete(a.project, a.region, a.cfg.Address).RequestId(id).Context(ctx).Do()
 	})
 }

@@ -26,6 +26,9 @@ type client struct {
 	*compute.Service
 	project, region string
 	pace            pace
+	tell            func(what string) // who waits is told what for
+
+	underway map[string]map[string]*compute.Operation // by scope, then by the tail of what it changes
 }
 
 // pace is how patient a client is.
@@ -33,6 +36,7 @@ type pace struct {
 	request  time.Duration // for each answer
 	retry    wait.Backoff  // between attempts
 	poll     wait.Backoff  // between looks at an operation
+	busy     time.Duration // between attempts that collide with another's operation
 	patience time.Duration // for an operation
 }
 
@@ -43,6 +47,7 @@ func defaultPace(request time.Duration) pace {
 		request:  request,
 		retry:    wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 7, Cap: 20 * time.Second},
 		poll:     wait.Backoff{Duration: 100 * time.Millisecond, Factor: 1.5, Steps: 100, Cap: 3 * time.Second},
+		busy:     3 * time.Second,
 		patience: 5 * time.Minute,
 	}
 }
@@ -55,19 +60,30 @@ func newClient(ctx context.Context, c Config) (*client, error) {
 	if strings.HasPrefix(c.Endpoint, "http:") {
 		options = append(options, option.WithoutAuthentication()) // no secret in the clear
 	} else {
-		options = append(options, option.WithScopes(compute.ComputeScope))
+		credentials, err := c.Credentials.options()
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, credentials...)
 	}
+	c.Tell("Google credentials")
 	service, err := compute.NewService(ctx, options...)
 	if err != nil {
 		return nil, fmt.Errorf("no Google credentials: %s; run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service account", oneLine(err.Error()))
 	}
-	return &client{Service: service, project: c.Project, region: c.Region, pace: defaultPace(c.RequestTimeout)}, nil
+	return &client{Service: service, project: c.Project, region: c.Region, pace: defaultPace(c.RequestTimeout), tell: c.Tell, underway: map[string]map[string]*compute.Operation{}}, nil
 }
 
 // call makes a call until it succeeds, fails for good, or has failed too often.
-func call[T any](ctx context.Context, c *client, do func(context.Context) (T, error)) (T, error) {
+// what is the method that it calls, such as firewalls.get.
+func call[T any](ctx context.Context, c *client, what string, do func(context.Context) (T, error)) (T, error) {
 	pause := c.pace.retry
 	for attempt := 1; ; attempt++ {
+		if attempt == 1 {
+			c.tell("compute." + what)
+		} else {
+			c.tell(fmt.Sprintf("compute.%s, attempt %d", what, attempt))
+		}
 		once, cancel := context.WithTimeout(ctx, c.pace.request)
 		result, err := do(once)
 		cancel()

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
@@ -16,18 +15,16 @@ type Cloud struct {
 	client      *client
 	controllers *controllers
 	address     *reservedAddress
+	rule        *forwardingRule
 	backend     backend
 	resources   []lb.Resource
 }
 
 // backend is what a forwarding rule leads to: a target pool or a backend service.
 type backend interface {
-	lb.Resource
+	lb.Keeper
 	// tail is its link, as the function of that name returns it.
 	tail() string
-	// kept says why a deletion leaves it, or is "". Then it leaves what the backend
-	// refers to, too.
-	kept(ctx context.Context) (string, error)
 	// health is by the tail of each instance behind it.
 	health(ctx context.Context) (map[string]string, error)
 }
@@ -37,9 +34,9 @@ type backend interface {
 func New(ctx context.Context, c Config) (*Cloud, error) {
 	switch {
 	case c.Project == "":
-		return nil, errors.New("no GCP project is set; use --project, GOOGLE_CLOUD_PROJECT or CLOUDSDK_CORE_PROJECT")
+		return nil, errors.New("no GCP project is set; use --project, GOOGLE_CLOUD_PROJECT or gcloud config set project")
 	case c.Region == "":
-		return nil, errors.New("no GCP region is set; use --region or CLOUDSDK_COMPUTE_REGION")
+		return nil, errors.New("no GCP region is set; use --region or gcloud config set compute/region")
 	}
 	api, err := newClient(ctx, c)
 	if err != nil {
@@ -53,6 +50,7 @@ func newCloud(ctx context.Context, c Config, api *client) (*Cloud, error) {
 	rule := &forwardingRule{client: api, cfg: c}
 	cloud.address = &reservedAddress{client: api, cfg: c, rule: rule}
 	rule.address = cloud.address
+	cloud.rule = rule
 	cloud.add(cloud.address)
 	if c.Type == BackendService {
 		if err := cloud.addBackendService(ctx, c, rule); err != nil {
@@ -68,7 +66,7 @@ func newCloud(ctx context.Context, c Config, api *client) (*Cloud, error) {
 func (c *Cloud) add(r lb.Resource) { c.resources = append(c.resources, r) }
 
 func (c *Cloud) addTargetPool(cfg Config, rule *forwardingRule) {
-	pool := &targetPool{client: c.client, cfg: cfg, controllers: c.controllers}
+	pool := &targetPool{client: c.client, cfg: cfg, controllers: c.controllers, rule: rule}
 	check := &httpHealthCheck{client: c.client, cfg: cfg, pool: pool}
 	pool.check = check.tail()
 	c.backend, rule.backend = pool, pool
@@ -85,21 +83,19 @@ func (c *Cloud) addBackendService(ctx context.Context, cfg Config, rule *forward
 	if err != nil {
 		return err
 	}
-	service := &backendService{client: c.client, cfg: cfg}
+	service := &backendService{client: c.client, cfg: cfg, rule: rule}
 	check := &healthCheck{client: c.client, cfg: cfg, service: service}
 	service.check = check.tail()
 	c.backend, rule.backend = service, service
 	c.add(check)
 	c.add(&firewallRule{client: c.client, cfg: cfg, rule: rule})
-	byZone := map[string]*instanceGroup{}
 	for _, zone := range zones {
 		group := &instanceGroup{client: c.client, cfg: cfg, zone: zone, controllers: c.controllers, service: service}
-		byZone[zone] = group
 		service.groups = append(service.groups, group)
 		c.add(group)
 	}
 	for _, name := range cfg.Instances {
-		c.add(&groupMember{controllers: c.controllers, groups: byZone, name: name})
+		c.add(&groupMember{controllers: c.controllers, groups: service.groups, name: name})
 	}
 	c.add(service)
 	return nil
@@ -116,28 +112,25 @@ func (c *Cloud) Resources() []lb.Resource { return c.resources }
 // Address is part of lb.Cloud.
 func (c *Cloud) Address() string { return c.address.ip }
 
-// Stale is part of lb.Cloud.
-func (c *Cloud) Stale(context.Context) ([]lb.Resource, error) { return nil, nil }
+// Stale is part of lb.Cloud. A group loses what is deleted by itself; a pool does
+// not. Rules of other names are somebody else's or of another load balancer,
+// whatever mark they bear.
+func (c *Cloud) Stale(context.Context) ([]lb.Resource, error) {
+	if pool, ok := c.backend.(*targetPool); ok {
+		return pool.stale(), nil
+	}
+	return nil, nil
+}
 
 // Pace is part of lb.Cloud.
 func (c *Cloud) Pace() lb.Pace {
-	return lb.Pace{Pause: 3 * time.Second, Patience: c.client.pace.patience}
+	return lb.Pace{Pause: c.client.pace.busy, Patience: c.client.pace.patience}
 }
 
 // Preamble is part of lb.Cloud.
 func (c *Cloud) Preamble() []string {
-	return []string{"export CLOUDSDK_CORE_PROJECT=" + lb.Quote(c.client.project)}
-}
-
-// Status is part of lb.Cloud.
-func (c *Cloud) Status(ctx context.Context) (lb.Status, error) {
-	targets, err := c.Health(ctx)
-	if err != nil {
-		return lb.Status{}, err
+	return []string{
+		"export CLOUDSDK_CORE_PROJECT=" + lb.Quote(c.client.project),
+		"export CLOUDSDK_COMPUTE_REGION=" + lb.Quote(c.client.region),
 	}
-	s := lb.Status{Where: c.Where(), Kind: c.backend.Kind(), Name: c.backend.Name(), Targets: targets}
-	if ip := c.Address(); ip != "" {
-		s.Addresses = []string{ip}
-	}
-	return s, nil
 }

@@ -22,79 +22,6 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
 
-// TestPolicyIsWhatIsCalled holds the role against the calls of all that can
-// happen: it allows every one, and has no permission that none of them needs.
-func TestPolicyIsWhatIsCalled(t *testing.T) {
-	for _, kind := range Types {
-		for _, all := range []bool{false, true} { // with --create and --delete
-			t.Run(fmt.Sprint(kind, " ", all), func(t *testing.T) {
-				role := permissions(Config{Options: lb.Options{Type: kind, Create: all}}, all)
-				needed := map[string]bool{}
-				everything(t, kind, all, role, needed)
-				for _, p := range role {
-					if !needed[p] {
-						t.Errorf("the role has %s, which no call needs", p)
-					}
-				}
-			})
-		}
-	}
-}
-
-// everything makes all deviations good under a role, asks for the health and,
-// with all, makes the address and deletes; it notes what the calls need.
-func everything(t *testing.T, kind string, all bool, role []string, needed map[string]bool) {
-	scenes := append(deviations(), deviation{name: "nothing there"})
-	for _, d := range scenes {
-		if len(d.types) > 0 && d.types[0] != kind {
-			continue
-		}
-		l := newLab(t, kind)
-		if d.make != nil {
-			l.complete()
-			d.make(l)
-		} else if all {
-			l.Remove(region + "addresses/kubernetes-the-hard-way")
-		}
-		l.cfg.Type, l.cfg.Create = kind, all
-		l.Forget()
-		l.Grant(role...)
-		cloud, err := l.open(hasty())
-		if err == nil {
-			var plan *lb.Plan
-			if plan, err = lb.NewPlan(t.Context(), cloud); err == nil {
-				if err = plan.Apply(t.Context(), func(lb.Step) {}); err == nil {
-					_, err = cloud.Health(t.Context())
-				}
-			}
-		}
-		if err == nil && all {
-			err = l.deletion().Apply(t.Context(), func(lb.Step) {})
-		}
-		for _, c := range l.Calls() {
-			if c.Status == http.StatusForbidden {
-				t.Errorf("%s: %s is not allowed: %v", d.name, c.Method, err)
-			}
-			for _, p := range c.Needs {
-				needed[p] = true
-			}
-		}
-	}
-}
-
-func TestPolicyIsARole(t *testing.T) {
-	cfg := Default()
-	got := Policy(cfg, false)
-	for _, part := range []string{"gcloud iam roles create khwLoadBalancer --project PROJECT", "stage: GA\nincludedPermissions:\n- compute.addresses.get\n"} {
-		if !strings.Contains(got, part) {
-			t.Errorf("it prints\n%s\nwant %q in it", got, part)
-		}
-	}
-	if slices.Contains(permissions(cfg, false), "compute.firewalls.delete") || !slices.Contains(permissions(cfg, true), "compute.firewalls.delete") {
-		t.Error("a firewall rule is deleted with --delete only")
-	}
-}
-
 func TestHealth(t *testing.T) {
 	for _, kind := range Types {
 		t.Run(kind, func(t *testing.T) {
@@ -123,10 +50,16 @@ func TestHealth(t *testing.T) {
 			}
 			reason := "http://worker-0:80/healthz does not answer the health checks with 200; on it, try curl -i http://127.0.0.1:80/healthz, and see firewall rule kubernetes-the-hard-way-allow-health-check"
 			want := []lb.InstanceHealth{
-				{Name: "controller-0", ID: "us-west1-a", InService: true, State: "HEALTHY", Ours: true},
-				{Name: "controller-1", ID: "us-west1-b", State: "UNKNOWN", Reason: "not probed yet", Ours: true},
-				{Name: "controller-2", ID: "us-west1-c", State: "not registered", Ours: true},
-				{Name: "worker-0", ID: "us-west1-a", State: "UNHEALTHY", Reason: reason},
+				{Name: "controller-0", ID: "us-west1-a", InService: true, State: "HEALTHY", Machine: "RUNNING", Ours: true},
+				{Name: "controller-1", ID: "us-west1-b", State: "UNKNOWN", Reason: "not probed yet", Machine: "RUNNING", Ours: true},
+				{Name: "controller-2", ID: "us-west1-c", State: "not registered", Machine: "RUNNING", Ours: true},
+				{Name: "worker-0", ID: "us-west1-a", State: "UNHEALTHY", Reason: reason, Machine: "RUNNING"},
+			}
+			for i, h := range health {
+				if h.MachineSince == nil || h.MachineSince.Year() != 2026 {
+					t.Errorf("%s runs since %v", h.Name, h.MachineSince)
+				}
+				health[i].MachineSince = nil
 			}
 			if !slices.Equal(health, want) {
 				t.Errorf("got %+v\nwant %+v", health, want)
@@ -195,11 +128,16 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	l.Heal()
-	for flag, change := range map[string]func(*Config){"--project": func(c *Config) { c.Project = "soft-way" }, "--region": func(c *Config) { c.Region = "mars1" }} {
-		l := newLab(t, TargetPool)
-		change(&l.cfg)
-		if _, err := l.plan(hasty()); err == nil || !strings.Contains(err.Error(), "correct --project or --region") {
-			t.Errorf("%s: %v", flag, err)
+	for _, kind := range Types {
+		for says, change := range map[string]func(*Config){
+			"correct --project or --region":             func(c *Config) { c.Project = "soft-way" },
+			"gcp has no region mars1; correct --region": func(c *Config) { c.Region = "mars1" },
+		} {
+			l := newLab(t, kind)
+			change(&l.cfg)
+			if _, err := l.plan(hasty()); err == nil || !strings.Contains(err.Error(), says) {
+				t.Errorf("%s: %v, want %q", kind, err, says)
+			}
 		}
 	}
 	fault := failures["403"]

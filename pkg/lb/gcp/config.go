@@ -24,6 +24,9 @@ const (
 // Types are the types of load balancer, the lab's first.
 var Types = []string{TargetPool, BackendService}
 
+// SessionAffinities are those that both types have.
+var SessionAffinities = []string{"NONE", "CLIENT_IP", "CLIENT_IP_PROTO"}
+
 // Config is the load balancer that is wanted. Names are those of the lab's
 // chapters 3 and 8.
 type Config struct {
@@ -34,6 +37,8 @@ type Config struct {
 	// api_endpoint_overrides/compute does. To an endpoint without TLS no
 	// credentials are sent, and none are needed.
 	Endpoint string
+	// Credentials are whose calls these are.
+	Credentials Credentials
 
 	// Network is the VPC network of the controllers and the firewall rule.
 	Network string
@@ -46,9 +51,19 @@ type Config struct {
 	HealthCheckHost string
 	HealthCheckPath string
 	HealthCheckPort int32
-	// FirewallRule lets SourceRanges, where the health checks come from, in.
-	FirewallRule string
-	SourceRanges []string
+	// HealthCheckInterval is between two health checks of an instance, and
+	// HealthCheckTimeout what one may take, in seconds.
+	HealthCheckInterval, HealthCheckTimeout int32
+	// HealthyAfter and UnhealthyAfter are how many health checks in a row decide.
+	HealthyAfter, UnhealthyAfter int32
+	// FirewallRule lets SourceRanges, where the health checks come from, in. Of two
+	// rules, the one of the lower FirewallPriority counts.
+	FirewallRule     string
+	SourceRanges     []string
+	FirewallPriority int32
+	// SessionAffinity says which connections of a client go to the same instance:
+	// one of SessionAffinities.
+	SessionAffinity string
 	// TargetPool is used with the type of that name; BackendService and
 	// InstanceGroup, one in each zone that has a controller, with the other.
 	TargetPool     string
@@ -66,6 +81,7 @@ func Default() Config {
 			Type:           TargetPool,
 			Instances:      []string{"controller-0", "controller-1", "controller-2"},
 			Port:           6443,
+			Draining:       time.Hour,
 			RequestTimeout: 30 * time.Second,
 		},
 		Network:         "kubernetes-the-hard-way",
@@ -74,20 +90,29 @@ func Default() Config {
 		HealthCheckHost: "kubernetes.default.svc.cluster.local",
 		HealthCheckPath: "/healthz",
 		HealthCheckPort: 80,
-		FirewallRule:    "kubernetes-the-hard-way-allow-health-check",
+		// What gcloud sends for the lab's command, and the service's own defaults.
+		HealthCheckInterval: 5,
+		HealthCheckTimeout:  5,
+		HealthyAfter:        2,
+		UnhealthyAfter:      2,
+		FirewallRule:        "kubernetes-the-hard-way-allow-health-check",
 		// Google's table of probe ranges has the lab's three for external
 		// passthrough load balancers to this day, whatever is behind them:
 		// https://cloud.google.com/load-balancing/docs/health-check-concepts#ip-ranges
-		SourceRanges:   []string{"209.85.152.0/22", "209.85.204.0/22", "35.191.0.0/16"},
-		TargetPool:     "kubernetes-target-pool",
-		BackendService: "kubernetes-backend-service",
-		InstanceGroup:  "kubernetes-controllers",
-		ForwardingRule: "kubernetes-forwarding-rule",
+		SourceRanges:     []string{"209.85.152.0/22", "209.85.204.0/22", "35.191.0.0/16"},
+		FirewallPriority: 1000,
+		SessionAffinity:  "NONE",
+		TargetPool:       "kubernetes-target-pool",
+		BackendService:   "kubernetes-backend-service",
+		InstanceGroup:    "kubernetes-controllers",
+		ForwardingRule:   "kubernetes-forwarding-rule",
 	}
 }
 
 // resourceName is what Compute Engine calls RFC 1035 names.
 var resourceName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
+
+var zoneName = regexp.MustCompile(`^[a-z]+-[a-z]+[0-9]+-[a-z]$`)
 
 // Validate finds wrong usage, naming the flag of `khw-controller lb`. Project and
 // Region may be left out until New.
@@ -101,6 +126,9 @@ func (c Config) Validate() error {
 		{"instance-group", c.InstanceGroup}, {"forwarding-rule", c.ForwardingRule},
 	}
 	if c.Region != "" {
+		if zoneName.MatchString(c.Region) {
+			return fmt.Errorf("--region: %q is a zone; its region is %s", c.Region, regionOf(c.Region))
+		}
 		names = append(names, struct{ flag, value string }{"region", c.Region})
 	}
 	for _, i := range c.Instances {
@@ -125,6 +153,12 @@ func (c Config) Validate() error {
 	if !strings.HasPrefix(c.HealthCheckPath, "/") {
 		return fmt.Errorf("--health-check-path: %q is not a path; begin it with a slash", c.HealthCheckPath)
 	}
+	if err := c.validateNumbers(); err != nil {
+		return err
+	}
+	if !slices.Contains(SessionAffinities, c.SessionAffinity) {
+		return fmt.Errorf("--session-affinity: %q is none of %s", c.SessionAffinity, strings.Join(SessionAffinities, ", "))
+	}
 	if len(c.SourceRanges) == 0 {
 		return fmt.Errorf("--source-ranges: name at least one; without a range the rule would let everyone in")
 	}
@@ -137,6 +171,26 @@ func (c Config) Validate() error {
 		return fmt.Errorf("--request-timeout: %s is no time to answer in; want 30s or so", c.RequestTimeout)
 	}
 	return c.validateEndpoint()
+}
+
+// validateNumbers knows the bounds that Compute Engine has for them.
+func (c Config) validateNumbers() error {
+	for _, n := range []struct {
+		flag             string
+		value, low, high int32
+	}{
+		{"health-check-interval", c.HealthCheckInterval, 1, 300},
+		{"health-check-timeout", c.HealthCheckTimeout, 1, c.HealthCheckInterval},
+		{"healthy-threshold", c.HealthyAfter, 1, 10},
+		{"unhealthy-threshold", c.UnhealthyAfter, 1, 10},
+		{"firewall-priority", c.FirewallPriority, 0, 65535},
+		{"connection-draining", int32(c.Draining.Seconds()), 0, 3600},
+	} {
+		if n.value < n.low || n.value > n.high {
+			return fmt.Errorf("--%s: gcp takes %d to %d, and this is %d", n.flag, n.low, n.high, n.value)
+		}
+	}
+	return nil
 }
 
 func (c Config) validateEndpoint() error {

@@ -12,52 +12,62 @@ import (
 	"google.golang.org/api/compute/v1"
 )
 
-// controllers finds the instances by name in all zones. gcloud asks which zone
-// was meant, and takes a stopped instance.
+// controllers finds instances by name in all zones: the controllers, and what else
+// is behind the load balancer. gcloud asks which zone was meant, and takes a
+// stopped instance.
 type controllers struct {
 	*client
 	cfg Config
 
-	looked bool
-	named  map[string][]instance
+	named map[string][]instance // of each name that was looked for
 }
 
-type instance struct{ name, zone, network, status string }
+// forget has the next look read anew: instances start and stop.
+func (c *controllers) forget() { c.named = nil }
 
-func (i instance) tail() string { return "zones/" + i.zone + "/instances/" + i.name }
-
-func (i instance) String() string {
-	return fmt.Sprintf("%s (%s, network %s)", i.zone, i.status, i.network)
-}
-
-// look reads all instances of these names once.
-func (c *controllers) look(ctx context.Context) error {
-	if c.looked {
+// look reads the instances of the controllers' names, and of more, once.
+func (c *controllers) look(ctx context.Context, more ...string) error {
+	var names []string
+	for _, name := range append(slices.Clone(c.cfg.Instances), more...) {
+		if _, known := c.named[name]; !known && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
 		return nil
 	}
-	c.named = map[string][]instance{}
+	found, err := c.list(ctx, names)
+	if err != nil {
+		return err
+	}
+	if c.named == nil {
+		c.named = map[string][]instance{}
+	}
+	for _, name := range names {
+		c.named[name] = found[name]
+		slices.SortFunc(c.named[name], func(a, b instance) int { return strings.Compare(a.zone, b.zone) })
+	}
+	return nil
+}
+
+func (c *controllers) list(ctx context.Context, names []string) (map[string][]instance, error) {
+	all := map[string][]instance{}
 	for token := ""; ; {
-		page, err := call(ctx, c.client, func(ctx context.Context) (*compute.InstanceAggregatedList, error) {
-			return c.Service.Instances.AggregatedList(c.project).Filter(named(c.cfg.Instances...)).PageToken(token).Context(ctx).Do()
+		page, err := call(ctx, c.client, "instances.aggregatedList", func(ctx context.Context) (*compute.InstanceAggregatedList, error) {
+			return c.Service.Instances.AggregatedList(c.project).Filter(named(names...)).PageToken(token).Context(ctx).Do()
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, scope := range page.Items {
 			for _, found := range scope.Instances {
-				i := describe(found)
-				c.named[i.name] = append(c.named[i.name], i)
+				all[found.Name] = append(all[found.Name], describe(found))
 			}
 		}
 		if token = page.NextPageToken; token == "" {
-			break
+			return all, nil
 		}
 	}
-	for _, all := range c.named {
-		slices.SortFunc(all, func(a, b instance) int { return strings.Compare(a.zone, b.zone) })
-	}
-	c.looked = true
-	return nil
 }
 
 // named is the filter of a list for these names.
@@ -69,21 +79,11 @@ func named(names ...string) string {
 	return strings.Join(terms, " OR ")
 }
 
-// describe takes the network of the first interface: the one that a passthrough
-// load balancer sends to.
-func describe(found *compute.Instance) instance {
-	i := instance{name: found.Name, zone: path.Base(found.Zone), status: found.Status, network: "none"}
-	if len(found.NetworkInterfaces) > 0 {
-		i.network = path.Base(found.NetworkInterfaces[0].Network)
-	}
-	return i
-}
-
 // find returns the one that runs in the region and on the network, or what is
 // wrong.
 func (c *controllers) find(name string) (instance, string) {
 	candidates := slices.DeleteFunc(slices.Clone(c.named[name]), func(i instance) bool {
-		return i.status != "RUNNING" || i.network != c.cfg.Network || regionOf(i.zone) != c.region
+		return i.status != running || i.network != c.cfg.Network || regionOf(i.zone) != c.region
 	})
 	switch others := c.named[name]; {
 	case len(candidates) == 1:
@@ -94,14 +94,6 @@ func (c *controllers) find(name string) (instance, string) {
 		return instance{}, fmt.Sprintf("no instance of this name runs in %s on network %s, only elsewhere or not at all: %s; start the right one, correct --region or --network, or leave it out of --instances", c.region, c.cfg.Network, list(others))
 	}
 	return instance{}, fmt.Sprintf("no instance has this name; make one in %s on network %s (lab chapter 3), or leave it out of --instances", c.region, c.cfg.Network)
-}
-
-func list(all []instance) string {
-	var said []string
-	for _, i := range all {
-		said = append(said, i.String())
-	}
-	return strings.Join(said, ", ")
 }
 
 // tails are those of the controllers that were found, by name.
@@ -123,6 +115,29 @@ func (c *controllers) unmanaged(registered []string) []string {
 	})
 }
 
+// isController reports whether a tail is of one of the controllers' names.
+func (c *controllers) isController(tail string) bool {
+	return slices.Contains(c.cfg.Instances, path.Base(tail))
+}
+
+// of returns the instance of a tail, and reports whether there is one.
+func (c *controllers) of(tail string) (instance, bool) {
+	for _, i := range c.named[path.Base(tail)] {
+		if i.tail() == tail {
+			return i, true
+		}
+	}
+	return instance{}, false
+}
+
+// stateOf is the state of what a tail stands for, in the service's word.
+func (c *controllers) stateOf(tail string) string {
+	if i, there := c.of(tail); there {
+		return i.status
+	}
+	return gone
+}
+
 // zones are those of the region that have a controller or, from an earlier run, a
 // group for one.
 func (c *controllers) zones(ctx context.Context) ([]string, error) {
@@ -131,10 +146,10 @@ func (c *controllers) zones(ctx context.Context) ([]string, error) {
 	}
 	var zones []string
 	for _, t := range c.tails() {
-		zones = append(zones, strings.Split(t, "/")[1])
+		zones = append(zones, zone(t))
 	}
 	for token := ""; ; {
-		page, err := call(ctx, c.client, func(ctx context.Context) (*compute.InstanceGroupAggregatedList, error) {
+		page, err := call(ctx, c.client, "instanceGroups.aggregatedList", func(ctx context.Context) (*compute.InstanceGroupAggregatedList, error) {
 			return c.Service.InstanceGroups.AggregatedList(c.project).Filter(named(c.cfg.InstanceGroup)).PageToken(token).Context(ctx).Do()
 		})
 		if err != nil {

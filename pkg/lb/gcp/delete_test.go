@@ -20,6 +20,23 @@ func TestDeletions(t *testing.T) {
 			l.cfg.Create = true
 			l.Edit(region+"addresses/kubernetes-the-hard-way", map[string]any{"description": mark})
 		},
+		"made by hand": func(l *lab) {
+			for _, at := range []string{guardAt, poolAt, ruleAt, serveAt, groupAAt, "global/httpHealthChecks/kubernetes", region + "healthChecks/kubernetes"} {
+				if l.Resource(at) != nil {
+					l.Edit(at, map[string]any{"description": nil})
+				}
+			}
+		},
+		"the rule was made by hand": edit(ruleAt, map[string]any{"description": nil}),
+		"another uses what is ours": func(l *lab) {
+			mine := l.cfg
+			l.cfg.TargetPool, l.cfg.BackendService, l.cfg.ForwardingRule, l.cfg.FirewallRule, l.cfg.Port = "other", "other", "other", "other", 443
+			l.complete()
+			l.cfg = mine
+		},
+		"a controller is stopped": func(l *lab) {
+			l.Edit("zones/us-west1-b/instances/controller-1", map[string]any{"status": "TERMINATED"})
+		},
 		"the controllers are gone": func(l *lab) {
 			for i, zone := range []string{"us-west1-a", "us-west1-b", "us-west1-c"} {
 				l.RemoveInstance(zone, l.cfg.Instances[i])

@@ -71,6 +71,8 @@ func (c *client) explainAPI(err *googleapi.Error, said string) string {
 		return fmt.Sprintf("Google does not accept the credentials: %s; run gcloud auth application-default login", said)
 	case err.Code == http.StatusForbidden:
 		return fmt.Sprintf("not allowed: %s; khw-controller lb --cloud gcp --print-iam-policy prints the role that the account needs", said)
+	case unknownRegion.MatchString(err.Message):
+		return fmt.Sprintf("gcp has no region %s; correct --region, gcloud compute regions list names them", c.region)
 	case noSuchPlace.MatchString(err.Message):
 		return fmt.Sprintf("%s; correct --project or --region", said)
 	case hasReason(err, "resourceInUseByAnotherResource"):
@@ -119,16 +121,38 @@ func message(err error) string {
 	return ""
 }
 
-// Classify is part of lb.Cloud.
+// Classify is part of lb.Cloud. What is in use stays so: an operation that has freed
+// it was waited for.
 func (c *Cloud) Classify(err error) lb.ErrorClass {
 	var api *googleapi.Error
+	var failed *operationError
 	switch {
-	case hasCode(err, http.StatusConflict):
+	case errors.As(err, &failed):
+		return operationClasses[failed.code()]
+	case !errors.As(err, &api):
+		return lb.ErrorOther
+	case api.Code == http.StatusConflict:
 		return lb.ErrorExists
 	case absent(err):
 		return lb.ErrorNotFound
-	case errors.As(err, &api) && (api.Code == http.StatusUnauthorized || api.Code == http.StatusForbidden && !throttled(api)):
+	case denied(err):
 		return lb.ErrorDenied
+	case hasReason(api, "resourceNotReady") || api.Code == http.StatusPreconditionFailed:
+		return lb.ErrorBusy
 	}
 	return lb.ErrorOther
+}
+
+// operationClasses are by the code of an operation that failed.
+var operationClasses = map[string]lb.ErrorClass{
+	"RESOURCE_ALREADY_EXISTS":          lb.ErrorExists,
+	"RESOURCE_NOT_FOUND":               lb.ErrorNotFound,
+	"RESOURCE_NOT_READY":               lb.ErrorBusy,
+	"RESOURCE_OPERATION_RATE_EXCEEDED": lb.ErrorBusy,
+}
+
+// denied reports whether the caller may not do what it asked for.
+func denied(err error) bool {
+	var api *googleapi.Error
+	return errors.As(err, &api) && (api.Code == http.StatusUnauthorized || api.Code == http.StatusForbidden && !throttled(api))
 }

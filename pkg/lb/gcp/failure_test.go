@@ -3,6 +3,7 @@
 package gcp
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -44,7 +45,7 @@ func TestFailures(t *testing.T) {
 			t.Run("calls", func(t *testing.T) {
 				for method := range methods {
 					for name, fault := range failures {
-						if name == "operation" && (strings.HasSuffix(method, "List") || strings.HasSuffix(method, ".get") || strings.HasSuffix(method, ".listInstances")) {
+						if name == "operation" && (strings.HasSuffix(strings.ToLower(method), "list") || strings.HasSuffix(method, ".get") || strings.HasSuffix(method, ".listInstances")) {
 							continue
 						}
 						t.Run(method+" "+name, func(t *testing.T) {
@@ -76,6 +77,9 @@ func failed(t *testing.T, kind string, fault computeapi.Fault) string {
 	if fault.Hang {
 		p.request = 400 * time.Millisecond
 		p.retry.Steps = 2
+	}
+	if fault.Code == 409 {
+		p.patience = 500 * time.Millisecond // of waiting for what nobody makes
 	}
 	said := ""
 	if err := l.converge(p); err != nil {
@@ -124,15 +128,19 @@ func TestFailuresThatPass(t *testing.T) {
 	}
 }
 
+// TestFingerprintConflictIsReadAnew has somebody else be faster, twice or always.
 func TestFingerprintConflictIsReadAnew(t *testing.T) {
 	conflict := computeapi.Fault{Method: "compute.regionBackendServices.patch", Code: 412, Reason: "conditionNotMet", Message: "Invalid fingerprint."}
-	for times, ok := range map[int]bool{1: true, 2: false} {
+	const always = 0
+	for times, ok := range map[int]bool{2: true, always: false} {
 		l := newLab(t, BackendService)
 		l.complete()
 		l.Edit(serveAt, map[string]any{"backends": nil})
 		conflict.Times = times
 		l.Inject(conflict)
-		if err := l.converge(hasty()); (err == nil) != ok {
+		p := hasty()
+		p.patience = 500 * time.Millisecond
+		if err := l.converge(p); (err == nil) != ok {
 			t.Errorf("%d conflicts: %v", times, err)
 		}
 	}
@@ -151,7 +159,7 @@ func TestOperationThatNeverEnds(t *testing.T) {
 
 // TestSomebodyElseMakesIt has another hand make a rule between plan and apply.
 func TestSomebodyElseMakesIt(t *testing.T) {
-	for network, want := range map[string]string{network: "", "other": "somebody else has made it meanwhile"} {
+	for network, want := range map[string]string{network: "", "other": "network other → kubernetes-the-hard-way cannot be changed"} {
 		l := newLab(t, TargetPool)
 		l.AddNetwork("other")
 		plan, err := l.plan(hasty())
@@ -166,7 +174,7 @@ func TestSomebodyElseMakesIt(t *testing.T) {
 		}
 		for _, r := range cloud.Resources() {
 			if r.Kind() == "firewall rule" {
-				if err := r.Create(t.Context()); err != nil {
+				if err := r.(lb.Creator).Create(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -176,5 +184,88 @@ func TestSomebodyElseMakesIt(t *testing.T) {
 		if got := fmt.Sprint(err); want == "" && err != nil || !strings.Contains(got, want) {
 			t.Errorf("on network %s: %v", network, err)
 		}
+	}
+}
+
+// TestTwoRunsAtOnce make it from nothing at the same time, and then delete it. Each
+// waits for what the other has begun, and both end well.
+func TestTwoRunsAtOnce(t *testing.T) {
+	for _, kind := range Types {
+		t.Run(kind, func(t *testing.T) {
+			l := newLab(t, kind)
+			l.cfg.Create = true
+			l.Remove(region + "addresses/kubernetes-the-hard-way")
+			l.twice(lb.NewPlan)
+			l.converged()
+			l.twice(lb.NewDeletion)
+			if left := l.deletion(); left.Pending() > 0 {
+				t.Errorf("left:\n%s", text(left))
+			}
+		})
+	}
+}
+
+// twice plans two times, and then carries both plans out at the same time.
+func (l *lab) twice(planned func(context.Context, lb.Cloud) (*lb.Plan, error)) {
+	l.Helper()
+	var plans []*lb.Plan
+	for range 2 {
+		cloud, err := l.open(hasty())
+		if err != nil {
+			l.Fatal(err)
+		}
+		plan, err := planned(l.Context(), cloud)
+		if err != nil {
+			l.Fatal(err)
+		}
+		plans = append(plans, plan)
+	}
+	var both sync.WaitGroup
+	for _, plan := range plans {
+		both.Go(func() {
+			if err := plan.Apply(l.Context(), func(lb.Step) {}); err != nil {
+				l.Error(err)
+			}
+		})
+	}
+	both.Wait()
+}
+
+// TestTellsWhatItWaitsFor: each call, each further attempt, and each operation.
+func TestTellsWhatItWaitsFor(t *testing.T) {
+	l := newLab(t, TargetPool)
+	throttled := failures["429"]
+	throttled.Method, throttled.Times = "compute.firewalls.insert", 1
+	l.Inject(throttled)
+	told := map[string]bool{}
+	l.cfg.Doing = func(what string) { told[what] = true }
+	l.complete()
+	for _, want := range []string{
+		"compute.targetPools.get", "compute.firewalls.insert", "compute.firewalls.insert, attempt 2",
+		"compute.globalOperations.get, insert of kubernetes-the-hard-way-allow-health-check",
+	} {
+		if !told[want] {
+			t.Errorf("%q was not told, only %v", want, slices.Sorted(maps.Keys(told)))
+		}
+	}
+}
+
+// TestWaitsForWhatSomebodyElseBegan, and says so when that takes too long.
+func TestWaitsForWhatSomebodyElseBegan(t *testing.T) {
+	l := newLab(t, TargetPool)
+	l.complete()
+	l.start("DELETE", ruleAt, "")
+	if err := l.converge(hasty()); err != nil {
+		t.Fatal(err)
+	}
+	if l.Resource(ruleAt) == nil {
+		t.Error("there was nothing to do for it while the rule was being deleted")
+	}
+	l.Inject(computeapi.Fault{Method: "compute.forwardingRules.delete", Stuck: true})
+	l.start("DELETE", ruleAt, "")
+	p := hasty()
+	p.patience = 10 * time.Millisecond
+	if _, err := l.plan(p); err == nil || !strings.Contains(err.Error(), "(delete of kubernetes-forwarding-rule) is still RUNNING") {
+		t.Errorf("%v", err)
 	}
 }

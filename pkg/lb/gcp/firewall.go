@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"google.golang.org/api/compute/v1"
@@ -18,26 +19,49 @@ type firewallRule struct {
 	*client
 	cfg  Config
 	rule *forwardingRule
+
+	different diff
 }
 
 func (f *firewallRule) Kind() string { return "firewall rule" }
 func (f *firewallRule) Name() string { return f.cfg.FirewallRule }
+func (f *firewallRule) tail() string { return "global/firewalls/" + f.cfg.FirewallRule }
 
 func (f *firewallRule) Read(ctx context.Context) (lb.State, error) {
-	found, err := find(ctx, f.client, func(ctx context.Context) (*compute.Firewall, error) {
+	found, err := find(ctx, f.client, "firewalls.get", f.tail(), func(ctx context.Context) (*compute.Firewall, error) {
 		return f.Firewalls.Get(f.project, f.cfg.FirewallRule).Context(ctx).Do()
 	})
-	if err != nil || found == nil {
+	if err != nil {
 		return lb.State{}, err
 	}
+	others, err := f.others(ctx)
+	if err != nil {
+		return lb.State{}, err
+	}
+	state := lb.State{Problem: f.denial(others), Unmanaged: f.beside(others)}
+	if found == nil {
+		return state, nil
+	}
+	state.Exists, state.Ours = true, marked(found.Description)
 	var fixed diff
 	fixed.field("network", path.Base(found.Network), f.cfg.Network)
-	fixed.field("direction", found.Direction, "INGRESS")
-	fixed.set("denied protocols", denied(found), nil)
+	fixed.field("direction", found.Direction, ingress)
+	fixed.set("denied protocols", denials(found), nil)
 	if len(fixed) > 0 {
-		return lb.State{Exists: true, Changes: fixed, Problem: fmt.Sprintf("%s cannot be changed; delete it with gcloud compute firewall-rules delete %s, or name another with --firewall-rule",
-			fixed[0], f.cfg.FirewallRule)}, nil
+		state.Changes = fixed
+		state.Problem = fmt.Sprintf("%s cannot be changed; delete it with gcloud compute firewall-rules delete %s, or name another with --firewall-rule",
+			fixed[0], f.cfg.FirewallRule)
+		return state, nil
 	}
+	f.different = f.changes(found)
+	state.Changes = f.different
+	return state, nil
+}
+
+// Keep is part of lb.Keeper.
+func (f *firewallRule) Keep(ctx context.Context) (string, error) { return f.rule.usesStill(ctx) }
+
+func (f *firewallRule) changes(found *compute.Firewall) diff {
 	var d diff
 	d.set("source ranges", found.SourceRanges, f.cfg.SourceRanges)
 	d.set("source tags", found.SourceTags, nil)
@@ -46,10 +70,9 @@ func (f *firewallRule) Read(ctx context.Context) (lb.State, error) {
 	d.set("target tags", found.TargetTags, nil)
 	d.set("target service accounts", found.TargetServiceAccounts, nil)
 	d.set("allow", allowed(found), []string{"tcp"})
+	d.number("priority", found.Priority, int64(f.cfg.FirewallPriority))
 	d.field("disabled", fmt.Sprint(found.Disabled), "false")
-	state := lb.State{Exists: true, Changes: d, Ours: found.Description == mark}
-	state.Keep, err = f.rule.leadsElsewhere(ctx)
-	return state, err
+	return d
 }
 
 func allowed(f *compute.Firewall) []string {
@@ -60,7 +83,7 @@ func allowed(f *compute.Firewall) []string {
 	return all
 }
 
-func denied(f *compute.Firewall) []string {
+func denials(f *compute.Firewall) []string {
 	var all []string
 	for _, d := range f.Denied {
 		all = append(all, protocol(d.IPProtocol, d.Ports))
@@ -76,20 +99,24 @@ func protocol(name string, ports []string) string {
 	return name + ":" + strings.Join(ports, "+")
 }
 
+// wanted has no description: one that was made by hand does not become ours when
+// it is changed.
 func (f *firewallRule) wanted() *compute.Firewall {
 	return &compute.Firewall{
-		Name:         f.cfg.FirewallRule,
-		Network:      f.link("global/networks/" + f.cfg.Network),
-		Direction:    "INGRESS",
-		SourceRanges: f.cfg.SourceRanges,
-		Allowed:      []*compute.FirewallAllowed{{IPProtocol: "tcp"}},
+		Name:            f.cfg.FirewallRule,
+		Network:         f.link("global/networks/" + f.cfg.Network),
+		Direction:       ingress,
+		Priority:        int64(f.cfg.FirewallPriority),
+		SourceRanges:    slices.Clone(f.cfg.SourceRanges),
+		Allowed:         []*compute.FirewallAllowed{{IPProtocol: "tcp"}},
+		ForceSendFields: []string{"Priority", "Disabled"},
 	}
 }
 
 func (f *firewallRule) Create(ctx context.Context) error {
 	wanted := f.wanted()
 	wanted.Description = mark
-	return f.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
+	return f.change(ctx, "firewalls.insert", func(ctx context.Context, id string) (*compute.Operation, error) {
 		return f.Firewalls.Insert(f.project, wanted).RequestId(id).Context(ctx).Do()
 	})
 }
@@ -97,15 +124,14 @@ func (f *firewallRule) Create(ctx context.Context) error {
 // Update also takes away what narrows the rule, or lets others in.
 func (f *firewallRule) Update(ctx context.Context) error {
 	wanted := f.wanted()
-	wanted.ForceSendFields = []string{"Disabled"}
 	wanted.NullFields = []string{"SourceTags", "SourceServiceAccounts", "DestinationRanges", "TargetTags", "TargetServiceAccounts"}
-	return f.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
+	return f.change(ctx, "firewalls.patch", func(ctx context.Context, id string) (*compute.Operation, error) {
 		return f.Firewalls.Patch(f.project, f.cfg.FirewallRule, wanted).RequestId(id).Context(ctx).Do()
 	})
 }
 
 func (f *firewallRule) Delete(ctx context.Context) error {
-	return f.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
+	return f.change(ctx, "firewalls.delete", func(ctx context.Context, id string) (*compute.Operation, error) {
 		return f.Firewalls.Delete(f.project, f.cfg.FirewallRule).RequestId(id).Context(ctx).Do()
 	})
 }

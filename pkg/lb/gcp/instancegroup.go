@@ -31,7 +31,7 @@ func (g *instanceGroup) tail() string {
 }
 
 func (g *instanceGroup) Read(ctx context.Context) (lb.State, error) {
-	found, err := find(ctx, g.client, func(ctx context.Context) (*compute.InstanceGroup, error) {
+	found, err := find(ctx, g.client, "instanceGroups.get", g.tail(), func(ctx context.Context) (*compute.InstanceGroup, error) {
 		return g.InstanceGroups.Get(g.project, g.zone, g.cfg.InstanceGroup).Context(ctx).Do()
 	})
 	if err != nil || found == nil {
@@ -40,20 +40,33 @@ func (g *instanceGroup) Read(ctx context.Context) (lb.State, error) {
 	if err := g.look(ctx); err != nil {
 		return lb.State{}, err
 	}
-	state := lb.State{Exists: true, Ours: found.Description == mark}
-	state.Keep, err = g.service.kept(ctx)
-	for _, s := range g.controllers.unmanaged(g.members) {
-		state.Unmanaged = append(state.Unmanaged, fmt.Sprintf("%s is in instance group %s too", s, g.Name()))
-		state.Keep = s + " is in it"
+	state := lb.State{Exists: true, Ours: marked(found.Description)}
+	for _, u := range g.controllers.unmanaged(g.members) {
+		state.Unmanaged = append(state.Unmanaged, fmt.Sprintf("%s (%s) is in instance group %s too", u, g.controllers.stateOf(u), g.Name()))
+		if !g.controllers.isController(u) {
+			state.Keep = u + " is in it"
+		}
 	}
-	return state, err
+	return state, nil
 }
 
-// look reads who is in the group.
+// Keep is part of lb.Keeper.
+func (g *instanceGroup) Keep(ctx context.Context) (string, error) {
+	reason, err := g.service.Keep(ctx)
+	if err != nil || reason != "" {
+		return reason, err
+	}
+	return g.service.sharedWith(ctx, func(other *compute.BackendService) bool {
+		return slices.ContainsFunc(other.Backends, func(b *compute.Backend) bool { return tail(b.Group) == g.tail() })
+	})
+}
+
+// look reads who is in the group, and how they are. A group loses instances that
+// are deleted.
 func (g *instanceGroup) look(ctx context.Context) error {
 	g.members = nil
 	for token := ""; ; {
-		page, err := call(ctx, g.client, func(ctx context.Context) (*compute.InstanceGroupsListInstances, error) {
+		page, err := call(ctx, g.client, "instanceGroups.listInstances", func(ctx context.Context) (*compute.InstanceGroupsListInstances, error) {
 			return g.InstanceGroups.ListInstances(g.project, g.zone, g.cfg.InstanceGroup, &compute.InstanceGroupsListInstancesRequest{}).PageToken(token).Context(ctx).Do()
 		})
 		if err != nil {
@@ -66,56 +79,18 @@ func (g *instanceGroup) look(ctx context.Context) error {
 			break
 		}
 	}
-	return nil
+	return g.controllers.look(ctx, names(g.members)...)
 }
 
 func (g *instanceGroup) Create(ctx context.Context) error {
-	return g.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
+	return g.change(ctx, "instanceGroups.insert", func(ctx context.Context, id string) (*compute.Operation, error) {
 		wanted := &compute.InstanceGroup{Name: g.cfg.InstanceGroup, Description: mark}
 		return g.InstanceGroups.Insert(g.project, g.zone, wanted).RequestId(id).Context(ctx).Do()
 	})
 }
 
 func (g *instanceGroup) Delete(ctx context.Context) error {
-	return g.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
+	return g.change(ctx, "instanceGroups.delete", func(ctx context.Context, id string) (*compute.Operation, error) {
 		return g.InstanceGroups.Delete(g.project, g.zone, g.cfg.InstanceGroup).RequestId(id).Context(ctx).Do()
-	})
-}
-
-// groupMember is one controller's place in its zone's group.
-type groupMember struct {
-	controllers *controllers
-	groups      map[string]*instanceGroup // by zone
-	name        string
-
-	instance instance
-	group    *instanceGroup
-}
-
-func (m *groupMember) Kind() string { return "group member" }
-func (m *groupMember) Name() string { return m.name }
-
-func (m *groupMember) Read(context.Context) (lb.State, error) {
-	found, problem := m.controllers.find(m.name)
-	if problem != "" {
-		return lb.State{Problem: problem}, nil
-	}
-	m.instance, m.group = found, m.groups[found.zone]
-	return lb.State{Exists: slices.Contains(m.group.members, found.tail()), ID: found.zone, Membership: true}, nil
-}
-
-func (m *groupMember) Create(ctx context.Context) error {
-	g := m.group
-	return g.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
-		reference := &compute.InstanceGroupsAddInstancesRequest{Instances: []*compute.InstanceReference{{Instance: g.link(m.instance.tail())}}}
-		return g.InstanceGroups.AddInstances(g.project, g.zone, g.cfg.InstanceGroup, reference).RequestId(id).Context(ctx).Do()
-	})
-}
-
-func (m *groupMember) Delete(ctx context.Context) error {
-	g := m.group
-	return g.change(ctx, func(ctx context.Context, id string) (*compute.Operation, error) {
-		reference := &compute.InstanceGroupsRemoveInstancesRequest{Instances: []*compute.InstanceReference{{Instance: g.link(m.instance.tail())}}}
-		return g.InstanceGroups.RemoveInstances(g.project, g.zone, g.cfg.InstanceGroup, reference).RequestId(id).Context(ctx).Do()
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,6 +38,10 @@ func newLab(t *testing.T, kind string) *lab {
 	s := computeapi.Start(t, "hard-way")
 	s.AddNetwork(network)
 	s.AddAddress("us-west1", "kubernetes-the-hard-way", "203.0.113.80")
+	s.AddFirewall("kubernetes-the-hard-way-allow-external", map[string]any{
+		"network": s.Link("global/networks/" + network), "sourceRanges": []any{"0.0.0.0/0"},
+		"allowed": []any{map[string]any{"IPProtocol": "tcp", "ports": []any{"22", "6443"}}, map[string]any{"IPProtocol": "icmp"}},
+	})
 	for i, zone := range []string{"us-west1-a", "us-west1-b", "us-west1-c"} {
 		s.AddInstance(zone, fmt.Sprintf("controller-%d", i), network, "RUNNING")
 	}
@@ -45,12 +50,30 @@ func newLab(t *testing.T, kind string) *lab {
 	return &lab{T: t, Server: s, cfg: cfg}
 }
 
+// start has somebody else begin an operation, and not wait for its end.
+func (l *lab) start(method, path, body string) {
+	l.Helper()
+	req, err := http.NewRequestWithContext(l.Context(), method, l.Endpoint+"projects/hard-way/"+path, strings.NewReader(body))
+	if err != nil {
+		l.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		l.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		l.Fatalf("%s %s: %s", method, path, resp.Status)
+	}
+}
+
 // hasty is a pace for a server that answers at once.
 func hasty() pace {
 	return pace{
 		request:  20 * time.Second,
 		retry:    wait.Backoff{Duration: time.Microsecond, Factor: 2, Steps: 3},
 		poll:     wait.Backoff{Duration: time.Microsecond, Factor: 1, Steps: 100},
+		busy:     time.Microsecond,
 		patience: 20 * time.Second,
 	}
 }

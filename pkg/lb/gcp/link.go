@@ -7,13 +7,17 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
 
-// mark is the description of what this program makes.
+// mark is in the description of what this program makes.
 const mark = lb.OwnerKey + "=" + lb.Owner
+
+// marked reports whether a description bears the mark.
+func marked(description string) bool { return strings.Contains(description, mark) }
 
 // tail is a link without its host and project, such as
 // regions/us-west1/targetPools/kubernetes-target-pool. The service writes links
@@ -45,15 +49,22 @@ func (c *client) regional(collection, name string) string {
 // noSuchPlace is the message of a project, region or zone that does not exist.
 var noSuchPlace = regexp.MustCompile(`^The resource 'projects/[^/']+(/(regions|zones)/[^/']+)?' was not found|Unknown (region|zone)`)
 
+// unknownRegion is the message of a call in a region that does not exist.
+var unknownRegion = regexp.MustCompile(`Unknown region|^The resource 'projects/[^/']+/regions/[^/']+' was not found`)
+
 // absent reports whether a get failed because what it asked for is not there,
 // though its project and region are.
 func absent(err error) bool {
 	return hasCode(err, http.StatusNotFound) && !noSuchPlace.MatchString(message(err))
 }
 
-// find is a get, which returns nil for what is not there.
-func find[T any](ctx context.Context, c *client, ask func(context.Context) (*T, error)) (*T, error) {
-	found, err := call(ctx, c, ask)
+// find is a get, which returns nil for what is not there. what is its method, and
+// tail that of what it asks for.
+func find[T any](ctx context.Context, c *client, what, tail string, ask func(context.Context) (*T, error)) (*T, error) {
+	if err := c.settle(ctx, tail); err != nil {
+		return nil, err
+	}
+	found, err := call(ctx, c, what, ask)
 	if absent(err) {
 		return nil, nil
 	}
@@ -66,11 +77,11 @@ type once[T any] struct {
 	known bool
 }
 
-func (o *once[T]) find(ctx context.Context, c *client, ask func(context.Context) (*T, error)) error {
+func (o *once[T]) find(ctx context.Context, c *client, what, tail string, ask func(context.Context) (*T, error)) error {
 	if o.known {
 		return nil
 	}
-	found, err := find(ctx, c, ask)
+	found, err := find(ctx, c, what, tail, ask)
 	o.found, o.known = found, err == nil
 	return err
 }
@@ -82,6 +93,11 @@ func (d *diff) field(name, old, want string) {
 	if old != want {
 		*d = append(*d, lb.Change{Field: name, Old: old, New: want})
 	}
+}
+
+// number is field for a count.
+func (d *diff) number(name string, old, want int64) {
+	d.field(name, strconv.FormatInt(old, 10), strconv.FormatInt(want, 10))
 }
 
 // set is field for a list whose order does not count.

@@ -5,6 +5,7 @@ package gcp
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
@@ -53,6 +54,13 @@ func deviations() []deviation {
 		}, nil},
 		{"the region is another", func(l *lab) { l.cfg.Region = "us-east1" }, nil},
 
+		{"somebody else changes it all at the moment", func(l *lab) {
+			l.start("PATCH", guardAt, `{"disabled":true}`)
+			l.start("DELETE", ruleAt, "")
+			if l.cfg.Type == BackendService {
+				l.start("POST", "zones/us-west1-b/instanceGroups/kubernetes-controllers/removeInstances", `{"instances":[{"instance":"zones/us-west1-b/instances/controller-1"}]}`)
+			}
+		}, nil},
 		{"the firewall rule is gone", func(l *lab) { l.Remove(guardAt) }, nil},
 		{"the firewall rule lacks a range", edit(guardAt, map[string]any{"sourceRanges": []any{"35.191.0.0/16"}}), nil},
 		{"the firewall rule allows one port", edit(guardAt, map[string]any{"allowed": []any{map[string]any{"IPProtocol": "tcp", "ports": []any{"443"}}}}), nil},
@@ -97,10 +105,50 @@ func deviations() []deviation {
 			l.Edit(poolAt, map[string]any{"healthChecks": nil})
 			l.Remove("global/httpHealthChecks/kubernetes")
 		}, pool},
+		{"the firewall rule's priority is another", edit(guardAt, map[string]any{"priority": 2000}), nil},
+		{"another firewall rule lets more in", func(l *lab) {
+			l.AddFirewall("web", map[string]any{"network": l.Link("global/networks/" + network), "sourceRanges": []any{"0.0.0.0/0"}, "allowed": []any{map[string]any{"IPProtocol": "tcp", "ports": []any{"80-81"}}}})
+		}, nil},
+		{"another firewall rule denies", func(l *lab) {
+			l.AddFirewall("lockdown", map[string]any{"network": l.Link("global/networks/" + network), "priority": 900, "sourceRanges": []any{"0.0.0.0/0"}, "denied": []any{map[string]any{"IPProtocol": "all"}}})
+		}, nil},
+		{"another firewall rule of the same priority denies", func(l *lab) {
+			l.AddFirewall("lockdown", map[string]any{"network": l.Link("global/networks/" + network), "sourceRanges": []any{"35.0.0.0/8"}, "denied": []any{map[string]any{"IPProtocol": "tcp", "ports": []any{"1-1023"}}}})
+		}, nil},
+		{"another firewall rule denies some instances", func(l *lab) {
+			l.AddFirewall("lockdown", map[string]any{"network": l.Link("global/networks/" + network), "priority": 900, "targetTags": []any{"web"}, "sourceRanges": []any{"0.0.0.0/0"}, "denied": []any{map[string]any{"IPProtocol": "all"}}})
+		}, nil},
+		{"another firewall rule denies, and counts less", func(l *lab) {
+			l.AddFirewall("lockdown", map[string]any{"network": l.Link("global/networks/" + network), "priority": 1001, "sourceRanges": []any{"0.0.0.0/0"}, "denied": []any{map[string]any{"IPProtocol": "all"}}})
+		}, nil},
+		{"no firewall rule lets clients in", func(l *lab) { l.Remove("global/firewalls/kubernetes-the-hard-way-allow-external") }, nil},
+		{"another port is wanted", func(l *lab) { l.cfg.Port = 443 }, nil},
+		{"another rule has the address and port", func(l *lab) {
+			l.Rename(ruleAt, region+"forwardingRules/api")
+		}, nil},
+		{"another rule leads there too", func(l *lab) {
+			l.AddAddress("us-west1", "spare", "203.0.113.81")
+			mine := l.cfg
+			l.cfg.Address, l.cfg.ForwardingRule = "spare", "api"
+			l.complete()
+			l.cfg = mine
+		}, nil},
+
 		{"the health check asks for another path", edit("global/httpHealthChecks/kubernetes", map[string]any{"requestPath": "/"}), pool},
 		{"the health check asks for another host", edit("global/httpHealthChecks/kubernetes", map[string]any{"host": "example.com"}), pool},
 		{"the health check asks another port", edit("global/httpHealthChecks/kubernetes", map[string]any{"port": 8080}), pool},
-		{"the health check is not described", edit("global/httpHealthChecks/kubernetes", map[string]any{"description": nil}), pool},
+		{"the health check is the lab's", edit("global/httpHealthChecks/kubernetes", map[string]any{"description": "Kubernetes Health Check"}), pool},
+		{"the health check asks at other times", edit("global/httpHealthChecks/kubernetes", map[string]any{"checkIntervalSec": 30, "timeoutSec": 10, "healthyThreshold": 3, "unhealthyThreshold": 4}), pool},
+		{"the target pool's affinity is another", edit(poolAt, map[string]any{"sessionAffinity": "CLIENT_IP"}), pool},
+		{"a controller was made anew in another zone, and --prune", func(l *lab) {
+			l.RemoveInstance("us-west1-b", "controller-1")
+			l.AddInstance("us-west1-a", "controller-1", network, "RUNNING")
+			l.cfg.Prune = true
+		}, pool},
+		{"the target pool has a stopped instance", func(l *lab) {
+			l.AddInstance("us-west1-a", "worker-0", network, "TERMINATED")
+			l.Edit(poolAt, map[string]any{"instances": append(l.Resource(poolAt)["instances"].([]any), l.Link("zones/us-west1-a/instances/worker-0"))})
+		}, pool},
 		{"the target pool has no health check", edit(poolAt, map[string]any{"healthChecks": nil}), pool},
 		{"the target pool has another health check", func(l *lab) {
 			l.other("httpHealthChecks")
@@ -111,6 +159,7 @@ func deviations() []deviation {
 		}, pool},
 		{"the target pool is empty", edit(poolAt, map[string]any{"instances": nil}), pool},
 		{"the target pool has an unmanaged member", func(l *lab) {
+			l.AddInstance("us-west1-a", "worker-0", network, "RUNNING")
 			l.Edit(poolAt, map[string]any{"instances": append(l.Resource(poolAt)["instances"].([]any), l.Link("zones/us-west1-a/instances/worker-0"))})
 		}, pool},
 		{"the rule leads to another pool", edit(ruleAt, map[string]any{"target": "https://www.googleapis.com/compute/v1/projects/hard-way/" + region + "targetPools/other"}), pool},
@@ -134,6 +183,11 @@ func deviations() []deviation {
 			l.Edit(serveAt, map[string]any{"backends": append(backends, map[string]any{"group": l.Link("zones/us-west1-a/instanceGroups/web"), "balancingMode": "CONNECTION"})})
 		}, service},
 		{"the backend service's protocol is another", edit(serveAt, map[string]any{"protocol": "UDP"}), service},
+		{"the health check asks at other times", edit(region+"healthChecks/kubernetes", map[string]any{"checkIntervalSec": 30, "timeoutSec": 10, "healthyThreshold": 3, "unhealthyThreshold": 4}), service},
+		{"the backend service's affinity is another", edit(serveAt, map[string]any{"sessionAffinity": "CLIENT_IP"}), service},
+		{"the backend service drains less", edit(serveAt, map[string]any{"connectionDraining": map[string]any{"drainingTimeoutSec": 300}}), service},
+		{"the backend service drains, and that is to be left", func(l *lab) { l.cfg.Draining = 0 }, service},
+		{"the backend service drains more", func(l *lab) { l.cfg.Draining = time.Minute }, service},
 		{"the backend service is internal", edit(serveAt, map[string]any{"loadBalancingScheme": "INTERNAL"}), service},
 		{"the rule leads to the lab's target pool", func(l *lab) {
 			l.cfg.Type = TargetPool
@@ -194,6 +248,42 @@ func outcome(l *lab) string {
 		return said
 	}
 	return said + "calls: " + strings.ReplaceAll(strings.Join(calls, " "), "compute.", "")
+}
+
+// TestCommands prints what each plan would do. That gcloud takes the lines and does
+// the same is for test/e2e/lbgcp.
+func TestCommands(t *testing.T) {
+	for _, kind := range Types {
+		found := map[string]string{}
+		for _, d := range append(deviations(), deviation{name: "nothing there"}) {
+			if len(d.types) > 0 && d.types[0] != kind {
+				continue
+			}
+			l := newLab(t, kind)
+			if d.make != nil {
+				l.complete()
+				d.make(l)
+			}
+			if plan, err := l.plan(hasty()); err == nil && plan.Pending() > 0 {
+				found[d.name] = commands(t, plan)
+			}
+		}
+		l := newLab(t, kind)
+		l.cfg.Create = true
+		l.Remove(region + "addresses/kubernetes-the-hard-way")
+		l.complete()
+		found["a deletion"] = commands(t, l.deletion())
+		golden(t, "commands-"+kind+".txt", found)
+	}
+}
+
+func commands(t *testing.T, plan *lb.Plan) string {
+	t.Helper()
+	var b strings.Builder
+	if err := plan.WriteCommands(&b); err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(b.String(), "\n\n", "\n")
 }
 
 // TestPages has the answers to the lists come one item at a time.

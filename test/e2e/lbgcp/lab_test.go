@@ -25,6 +25,8 @@ const (
 // zones are those of controller-0 to -2.
 var zones = []string{"us-west1-a", "us-west1-b", "us-west1-c"}
 
+func controller(i int) string { return fmt.Sprintf("controller-%d", i) }
+
 // lab is a project and the program under test.
 type lab struct {
 	*harness.Env
@@ -37,8 +39,12 @@ func newLab(t *testing.T) *lab {
 	l := &lab{Env: harness.New(t), Server: computeapi.Start(t, project)}
 	l.AddNetwork(network)
 	l.AddAddress("us-west1", "kubernetes-the-hard-way", "203.0.113.80")
+	l.AddFirewall("kubernetes-the-hard-way-allow-external", map[string]any{
+		"network": l.Link("global/networks/" + network), "sourceRanges": []any{"0.0.0.0/0"},
+		"allowed": []any{map[string]any{"IPProtocol": "tcp", "ports": []any{"22", "6443"}}, map[string]any{"IPProtocol": "icmp"}},
+	})
 	for i, zone := range zones {
-		l.AddInstance(zone, fmt.Sprintf("controller-%d", i), network, "RUNNING")
+		l.AddInstance(zone, controller(i), network, "RUNNING")
 	}
 	return l
 }
@@ -62,10 +68,16 @@ func (l *lab) onADesk(ctx context.Context, args ...string) (result, error) {
 	return l.command(ctx, []string{"GOOGLE_CLOUD_PROJECT=" + project, "CLOUDSDK_COMPUTE_REGION=us-west1"}, append([]string{"--cloud", "gcp"}, args...)...)
 }
 
+// command runs it with more in the environment, and without what gcloud is
+// configured with on this machine.
 func (l *lab) command(ctx context.Context, env []string, args ...string) (result, error) {
-	cmd := exec.CommandContext(ctx, l.Binary(), append([]string{"lb"}, args...)...)
-	cmd.Env = append(os.Environ(), "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE="+l.Endpoint)
-	cmd.Env = append(cmd.Env, env...)
+	all := append(os.Environ(), "CLOUDSDK_CONFIG="+l.Path("gcloud"), "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE="+l.Endpoint)
+	return l.start(ctx, append(all, env...), append([]string{"lb"}, args...)...)
+}
+
+func (l *lab) start(ctx context.Context, env []string, args ...string) (result, error) {
+	cmd := exec.CommandContext(ctx, l.Binary(), args...)
+	cmd.Env = env
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	err := cmd.Run()
@@ -104,7 +116,7 @@ func (l *lab) changes(methods ...string) {
 // healthy has all controllers answer their health checks well.
 func (l *lab) healthy() {
 	for i, zone := range zones {
-		l.SetHealth(zone, fmt.Sprintf("controller-%d", i), "HEALTHY")
+		l.SetHealth(zone, controller(i), "HEALTHY")
 	}
 }
 
@@ -113,13 +125,15 @@ func (l *lab) asTheLab() {
 	l.Helper()
 	for path, fields := range map[string]map[string]any{
 		"global/httpHealthChecks/kubernetes": {
-			"description": "Kubernetes Health Check", "host": "kubernetes.default.svc.cluster.local", "requestPath": "/healthz", "port": 80,
+			"host": "kubernetes.default.svc.cluster.local", "requestPath": "/healthz", "port": 80,
+			"checkIntervalSec": 5, "timeoutSec": 5, "healthyThreshold": 2, "unhealthyThreshold": 2,
 		},
 		"global/firewalls/kubernetes-the-hard-way-allow-health-check": {
 			"network":      l.Link("global/networks/" + network),
 			"direction":    "INGRESS",
 			"sourceRanges": []any{"209.85.152.0/22", "209.85.204.0/22", "35.191.0.0/16"},
 			"allowed":      []any{map[string]any{"IPProtocol": "tcp"}},
+			"priority":     1000,
 		},
 		region + "targetPools/kubernetes-target-pool": {
 			"healthChecks": []any{l.Link("global/httpHealthChecks/kubernetes")},

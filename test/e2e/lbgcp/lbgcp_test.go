@@ -6,12 +6,16 @@
 package lbgcp
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -23,7 +27,7 @@ func TestFromNothingAndBack(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 
-	l.want(l.run("--dry-run"), 2, "project hard-way, region us-west1", "+ target pool", "7 to create")
+	l.want(l.run("--dry-run"), 3, "project hard-way, region us-west1", "+ target pool", "7 to create")
 	l.changes()
 
 	l.healthy()
@@ -38,13 +42,13 @@ func TestFromNothingAndBack(t *testing.T) {
 
 	l.Edit("global/firewalls/kubernetes-the-hard-way-allow-health-check", map[string]any{"sourceRanges": []any{"35.191.0.0/16"}})
 	l.Edit("global/httpHealthChecks/kubernetes", map[string]any{"requestPath": "/"})
-	l.want(l.run("--dry-run"), 2, "path / → /healthz", "source ranges 35.191.0.0/16 → 209.85.152.0/22, 209.85.204.0/22, 35.191.0.0/16", "2 to change")
+	l.want(l.run("--dry-run"), 3, "path / → /healthz", "source ranges 35.191.0.0/16 → 209.85.152.0/22, 209.85.204.0/22, 35.191.0.0/16", "2 to change")
 	l.want(l.run(), 0, "changed firewall rule")
 	l.changes("httpHealthChecks.patch", "firewalls.patch")
 	l.asTheLab()
 
 	l.want(l.run("--delete"), 2, "--yes")
-	l.want(l.run("--delete", "--dry-run"), 2, "7 to delete")
+	l.want(l.run("--delete", "--dry-run"), 3, "7 to delete")
 	l.changes()
 	l.want(l.run("--delete", "--yes"), 0, "deleted forwarding rule", "only looked up")
 	l.changes("forwardingRules.delete", "targetPools.removeInstance", "targetPools.removeInstance", "targetPools.removeInstance",
@@ -144,6 +148,55 @@ func TestWaits(t *testing.T) {
 	}
 }
 
+// TestMayNotLook has minutes to wait, and stops at once: asking again does not help.
+func TestMayNotLook(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.Inject(computeapi.Fault{Method: "compute.targetPools.getHealth", Code: 403, Reason: "forbidden", Message: "Required 'compute.targetPools.get' permission"})
+	l.want(l.run("--wait", "--wait-timeout", "1h"), 1, "created forwarding rule", "not allowed", "--print-iam-policy")
+	asked := 0
+	for _, c := range l.Calls() {
+		if c.Method == "compute.targetPools.getHealth" {
+			asked++
+		}
+	}
+	if asked != 1 {
+		t.Errorf("it asked %d times", asked)
+	}
+}
+
+// TestHangingEndpoint never answers a call: that is said before anyone wonders, and
+// the first interrupt ends it. Each line has the seconds that it took, by the
+// program's own clock, so that a busy machine makes no difference.
+func TestHangingEndpoint(t *testing.T) {
+	t.Parallel()
+	const maxSilence = 5
+	l := newLab(t)
+	l.Inject(computeapi.Fault{Method: "compute.addresses.get", Hang: true})
+	cmd := exec.CommandContext(l.Context(), l.Binary(), "lb", "--cloud", "gcp", "--project", project, "--region", "us-west1")
+	cmd.Env = append(os.Environ(), "CLOUDSDK_CONFIG="+l.Path("gcloud"), "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE="+l.Endpoint)
+	stderr, err := cmd.StderrPipe()
+	l.Must(err)
+	l.Must(cmd.Start())
+	lines := bufio.NewReader(stderr)
+	said := 0
+	for range 2 {
+		line, err := lines.ReadString('\n')
+		l.Must(err)
+		var seconds int
+		if n, _ := fmt.Sscanf(line, "... compute.addresses.get, %d s", &seconds); n != 1 || seconds-said > maxSilence {
+			t.Errorf("after %d s it says %q", said, line)
+		}
+		said = seconds
+	}
+	l.Must(cmd.Process.Signal(os.Interrupt))
+	rest, err := io.ReadAll(lines)
+	l.Must(err)
+	if err := cmd.Wait(); err == nil || !strings.Contains(string(rest), "interrupted") {
+		t.Errorf("it ends with %v after %s", err, rest)
+	}
+}
+
 // TestOnAnInstance is told nothing: the metadata service knows the cloud, the
 // project and the region.
 func TestOnAnInstance(t *testing.T) {
@@ -168,7 +221,7 @@ func TestOnAnInstance(t *testing.T) {
 		"AWS_EC2_METADATA_DISABLED=true", "GOOGLE_CLOUD_PROJECT=", "CLOUDSDK_CORE_PROJECT=", "CLOUDSDK_COMPUTE_REGION=",
 	}, "--dry-run")
 	l.Must(err)
-	l.want(r, 2, "project hard-way, region us-west1", "7 to create")
+	l.want(r, 3, "project hard-way, region us-west1", "7 to create")
 }
 
 // TestWhatItRefuses changes nothing while something is not as it can be.
@@ -186,7 +239,9 @@ func TestWhatItRefuses(t *testing.T) {
 		}, 1, "us-west1-b (TERMINATED, network kubernetes-the-hard-way)"},
 		"two of one name":         {nil, func(l *lab) { l.AddInstance("us-west1-c", "controller-1", network, "RUNNING") }, 1, "us-west1-b (RUNNING, network kubernetes-the-hard-way), us-west1-c"},
 		"another region":          {[]string{"--region", "us-east1"}, func(*lab) {}, 1, "correct --region"},
-		"a region that is none":   {[]string{"--region", "mars1"}, func(*lab) {}, 1, "Unknown region"},
+		"a zone":                  {[]string{"--region", "us-west1-a"}, func(*lab) {}, 2, "its region is us-west1"},
+		"a bad name":              {[]string{"--target-pool", "my_pool"}, func(*lab) {}, 2, "--target-pool"},
+		"a region that is none":   {[]string{"--region", "mars1"}, func(*lab) {}, 1, "gcp has no region mars1; correct --region"},
 		"another project":         {[]string{"--project", "soft-way"}, func(*lab) {}, 1, "correct --project"},
 		"a type of another cloud": {[]string{"--type", "nlb"}, func(*lab) {}, 2, "--type"},
 		"a flag of another cloud": {[]string{"--profile", "me"}, func(*lab) {}, 2, "--profile"},
@@ -214,17 +269,26 @@ func TestPrintedRoleSuffices(t *testing.T) {
 			l := newLab(t)
 			l.Remove(region + "addresses/kubernetes-the-hard-way")
 			l.healthy()
-			printed := l.run("--type", kind, "--create", "--delete", "--print-iam-policy")
-			l.want(printed, 0)
-			var role []string
-			for line := range strings.Lines(printed.out) {
-				if p, ok := strings.CutPrefix(line, "- "); ok {
-					role = append(role, strings.TrimSpace(p))
-				}
+			for _, use := range [][]string{{"--wait"}, {"--delete", "--yes"}} {
+				l.Grant(l.role(append(use, "--type", kind, "--create")...)...)
+				l.want(l.run(append(use, "--type", kind, "--create")...), 0)
 			}
-			l.Grant(role...)
-			l.want(l.run("--type", kind, "--create", "--wait"), 0)
-			l.want(l.run("--type", kind, "--create", "--delete", "--yes"), 0)
+			l.Grant(l.role("--type", kind, "--dry-run")...)
+			l.want(l.run("--type", kind, "--dry-run"), 1, "reserve it with --create")
 		})
 	}
+}
+
+// role is what --print-iam-policy prints for these flags.
+func (l *lab) role(args ...string) []string {
+	l.Helper()
+	printed := l.run(append(args, "--print-iam-policy")...)
+	l.want(printed, 0)
+	var role []string
+	for line := range strings.Lines(printed.out) {
+		if p, ok := strings.CutPrefix(line, "- "); ok {
+			role = append(role, strings.TrimSpace(p))
+		}
+	}
+	return role
 }
