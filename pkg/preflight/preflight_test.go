@@ -210,16 +210,6 @@ func TestFindings(t *testing.T) {
 			},
 			Error, []string{"connects to https://127.0.0.1:1", "listens on port "},
 		},
-		"a kubeconfig that leads past bind-address": {
-			func(t *testing.T, in *input, f pki.Files) {
-				edit(t, f.ControllerManagerKubeconfig, "https://127.0.0.1:", "https://192.0.2.10:")
-				in.APIServer.SecureServing.BindAddress = net.ParseIP("192.0.2.10")
-			},
-			Warning, []string{
-				"kube-scheduler.kubeconfig (--kube-scheduler-arg kubeconfig): connects to https://127.0.0.1:", "listens at 192.0.2.10:",
-				"take --kube-apiserver-arg bind-address back",
-			},
-		},
 		"a kubeconfig without verification": {
 			func(t *testing.T, _ *input, f pki.Files) {
 				edit(t, f.SchedulerKubeconfig, "certificate-authority-data:", "insecure-skip-tls-verify: true\n    x:")
