@@ -14,14 +14,14 @@ type Finding struct {
 }
 
 // Check runs `khw-controller check` with the arguments of `run`, and returns its
-// output and exit code.
+// output, what it says on stderr when it fails included, and its exit code.
 func (c *Controller) Check(more ...string) (string, int) {
 	c.Helper()
 	args := append([]string{"check"}, c.RunArgs()...)
 	out, err := exec.CommandContext(c.Context(), c.Binary(), append(args, more...)...).Output()
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
-		return string(out), failed.ExitCode()
+		return string(out) + string(failed.Stderr), failed.ExitCode()
 	}
 	c.Must(err)
 	return string(out), 0
