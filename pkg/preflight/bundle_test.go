@@ -267,23 +267,23 @@ func TestFilesOfOneFlagOnly(t *testing.T) {
 			in.KubeletCA.Path = f.CA + ".kubelet"
 			put(t, in.KubeletCA.Path, content(t, f.CA), block(certificateBlock, []byte("damaged")))
 		}, true, "ca.pem.kubelet: holds a damaged certificate…remove what is damaged"},
-		"no CA of kubelets": {func(t *testing.T, in *input, f pki.Files) { in.KubeletCA.Path = f.Key }, false, "holds no certificate but"},
-		"a kubelet's own certificate as the CA": {func(t *testing.T, in *input, f pki.Files) { in.KubeletCA.Path = f.Cert },
+		"no CA of kubelets": {func(_ *testing.T, in *input, f pki.Files) { in.KubeletCA.Path = f.Key }, false, "holds no certificate but"},
+		"a kubelet's own certificate as the CA": {func(_ *testing.T, in *input, f pki.Files) { in.KubeletCA.Path = f.Cert },
 			true, "not of a CA; point --kube-apiserver-arg kubelet-certificate-authority"},
-		"kubelets trust another CA": {func(t *testing.T, in *input, f pki.Files) {
+		"kubelets trust another CA": {func(t *testing.T, in *input, _ pki.Files) {
 			other := generated(t)
 			in.KubeletClient.Cert.Path, in.KubeletClient.Key.Path = other.Cert, other.Key
 		}, true, "is not signed by"},
-		"another key for kubelets": {func(t *testing.T, in *input, f pki.Files) { in.KubeletClient.Key.Path = f.CAKey }, true, "ca-key.pem: is not the key of"},
-		"no key for kubelets":      {func(t *testing.T, in *input, f pki.Files) { in.KubeletClient.Key.Path += ".gone" }, false, "cannot be read…kubelet-client-key"},
+		"another key for kubelets": {func(_ *testing.T, in *input, f pki.Files) { in.KubeletClient.Key.Path = f.CAKey }, true, "ca-key.pem: is not the key of"},
+		"no key for kubelets":      {func(_ *testing.T, in *input, _ pki.Files) { in.KubeletClient.Key.Path += ".gone" }, false, "cannot be read…kubelet-client-key"},
 		"a root of pods that expired": {func(t *testing.T, in *input, f pki.Files) {
 			in.RootCA.Path = f.CA + ".root"
 			put(t, in.RootCA.Path, pemOf(issued{}.issue(t, both(as("former"), expired))))
 		}, true, "ca.pem.root: expired on"},
-		"etcd trusts another CA": {func(t *testing.T, in *input, f pki.Files) {
+		"etcd trusts another CA": {func(t *testing.T, in *input, _ pki.Files) {
 			in.Etcd.ClientTLSInfo.TrustedCAFile = generated(t).CA
 		}, false, "kubernetes.pem: is not signed by"},
-		"another CA of etcd": {func(t *testing.T, in *input, f pki.Files) {
+		"another CA of etcd": {func(t *testing.T, in *input, _ pki.Files) {
 			in.EtcdCA.Path = generated(t).CA
 			in.EtcdAccess.CAFile = in.EtcdCA.Path
 		}, false, "kubernetes.pem: is not signed by"},
@@ -293,10 +293,10 @@ func TestFilesOfOneFlagOnly(t *testing.T) {
 			put(t, in.Etcd.ClientTLSInfo.CertFile, pemOf(leaf))
 			put(t, in.Etcd.ClientTLSInfo.KeyFile, keyPEM(t, leaf.key))
 		}, false, "kubernetes.pem.etcd: does not name 127.0.0.1, where the apiserver reaches etcd"},
-		"another key of the controller-manager for tokens": {func(t *testing.T, in *input, f pki.Files) {
+		"another key of the controller-manager for tokens": {func(t *testing.T, in *input, _ pki.Files) {
 			in.ControllerTokenKey.Path = generated(t).ServiceAccountKey
 		}, true, "(--kube-controller-manager-arg service-account-private-key-file): is not the key of"},
-		"a key being rotated": {func(t *testing.T, in *input, f pki.Files) {
+		"a key being rotated": {func(t *testing.T, in *input, _ pki.Files) {
 			in.ServiceAccountKeys = append([]plan.File{{Path: generated(t).ServiceAccount}}, in.ServiceAccountKeys...)
 		}, true, ""},
 		"a serving certificate of another CA that the kubeconfigs trust": {func(t *testing.T, in *input, f pki.Files) {

@@ -126,22 +126,22 @@ func TestKubeconfigsOfAllKinds(t *testing.T) {
 			leaf := issued{}.issue(t, as("other")).issue(t, unchanged)
 			authInfo(c.Config).ClientCertificateData, authInfo(c.Config).ClientKeyData = pemOf(leaf), keyPEM(t, leaf.key)
 		}, false, "client certificate…not signed by"},
-		"an encrypted client key": {func(t *testing.T, c context) {
+		"an encrypted client key": {func(_ *testing.T, c context) {
 			authInfo(c.Config).ClientKeyData = block(encryptedKeyBlock, []byte("x"))
 		}, false, "has a client key that holds an encrypted private key"},
 		"another client key": {func(t *testing.T, c context) { authInfo(c.Config).ClientKeyData = content(t, c.f.CAKey) },
 			false, "has a client certificate and key that do not belong together"},
-		"no client key":         {func(t *testing.T, c context) { authInfo(c.Config).ClientKeyData = nil }, false, "kube-scheduler.kubeconfig"},
-		"no client certificate": {func(t *testing.T, c context) { *authInfo(c.Config) = clientcmdapi.AuthInfo{} }, false, "has no client certificate, token or plugin"},
-		"a password": {func(t *testing.T, c context) {
+		"no client key":         {func(_ *testing.T, c context) { authInfo(c.Config).ClientKeyData = nil }, false, "kube-scheduler.kubeconfig"},
+		"no client certificate": {func(_ *testing.T, c context) { *authInfo(c.Config) = clientcmdapi.AuthInfo{} }, false, "has no client certificate, token or plugin"},
+		"a password": {func(_ *testing.T, c context) {
 			*authInfo(c.Config) = clientcmdapi.AuthInfo{Username: "a", Password: "b"}
 		}, false, "has no client certificate"},
-		"a token": {func(t *testing.T, c context) { *authInfo(c.Config) = clientcmdapi.AuthInfo{Token: goodToken} }, true, ""},
+		"a token": {func(_ *testing.T, c context) { *authInfo(c.Config) = clientcmdapi.AuthInfo{Token: goodToken} }, true, ""},
 		"a token in a file": {func(t *testing.T, c context) {
 			write(t, filepath.Join(c.dir, "token"), goodToken)
 			*authInfo(c.Config) = clientcmdapi.AuthInfo{TokenFile: "token"}
 		}, true, ""},
-		"a token in a file that is not there": {func(t *testing.T, c context) {
+		"a token in a file that is not there": {func(_ *testing.T, c context) {
 			*authInfo(c.Config) = clientcmdapi.AuthInfo{TokenFile: "token"}
 		}, false, "kube-scheduler.kubeconfig"},
 		"a plugin": {func(t *testing.T, c context) {
@@ -152,44 +152,44 @@ func TestKubeconfigsOfAllKinds(t *testing.T) {
 			}
 			*authInfo(c.Config) = clientcmdapi.AuthInfo{Exec: &clientcmdapi.ExecConfig{APIVersion: "client.authentication.k8s.io/v1", Command: "./plugin", InteractiveMode: clientcmdapi.NeverExecInteractiveMode}}
 		}, true, ""},
-		"a plugin of an unknown version": {func(t *testing.T, c context) {
+		"a plugin of an unknown version": {func(_ *testing.T, c context) {
 			*authInfo(c.Config) = clientcmdapi.AuthInfo{Exec: &clientcmdapi.ExecConfig{APIVersion: "client.authentication.k8s.io/v1alpha1", Command: "./plugin", InteractiveMode: clientcmdapi.NeverExecInteractiveMode}}
 		}, false, "is not a usable kubeconfig"},
-		"a provider that is gone": {func(t *testing.T, c context) {
+		"a provider that is gone": {func(_ *testing.T, c context) {
 			*authInfo(c.Config) = clientcmdapi.AuthInfo{AuthProvider: &clientcmdapi.AuthProviderConfig{Name: "gcp"}}
 		}, false, "is not a usable kubeconfig"},
-		"several contexts": {func(t *testing.T, c context) {
+		"several contexts": {func(_ *testing.T, c context) {
 			c.Contexts["other"] = &clientcmdapi.Context{Cluster: "nowhere", AuthInfo: "nobody"}
 			c.Clusters["nowhere"] = &clientcmdapi.Cluster{Server: "https://192.0.2.99:6443"}
 			c.AuthInfos["nobody"] = &clientcmdapi.AuthInfo{}
 		}, true, ""},
-		"another context": {func(t *testing.T, c context) {
+		"another context": {func(_ *testing.T, c context) {
 			c.Contexts["other"] = &clientcmdapi.Context{Cluster: "nowhere", AuthInfo: c.Contexts[c.CurrentContext].AuthInfo}
 			c.Clusters["nowhere"] = &clientcmdapi.Cluster{Server: "https://127.0.0.1:1", CertificateAuthorityData: cluster(c.Config).CertificateAuthorityData}
 			c.CurrentContext = "other"
 		}, false, "connects to https://127.0.0.1:1, but this controller's apiserver listens on port"},
-		"no such context":  {func(t *testing.T, c context) { c.CurrentContext = "gone" }, false, "is not a usable kubeconfig"},
-		"no context":       {func(t *testing.T, c context) { c.CurrentContext = "" }, false, "is not a usable kubeconfig"},
-		"impersonation":    {func(t *testing.T, c context) { authInfo(c.Config).Impersonate = "system:kube-scheduler" }, true, ""},
+		"no such context":  {func(_ *testing.T, c context) { c.CurrentContext = "gone" }, false, "is not a usable kubeconfig"},
+		"no context":       {func(_ *testing.T, c context) { c.CurrentContext = "" }, false, "is not a usable kubeconfig"},
+		"impersonation":    {func(_ *testing.T, c context) { authInfo(c.Config).Impersonate = "system:kube-scheduler" }, true, ""},
 		"paths beside it":  {func(t *testing.T, c context) { useFiles(t, c.Config, c.dir, "") }, true, ""},
 		"paths that moved": {func(t *testing.T, c context) { useFiles(t, c.Config, c.dir, "gone/") }, false, "kube-scheduler.kubeconfig"},
-		"a slash behind":   {func(t *testing.T, c context) { cluster(c.Config).Server += "/" }, true, ""},
-		"capitals":         {func(t *testing.T, c context) { cluster(c.Config).Server = strings.ToUpper(cluster(c.Config).Server) }, true, ""},
-		"no scheme": {func(t *testing.T, c context) {
+		"a slash behind":   {func(_ *testing.T, c context) { cluster(c.Config).Server += "/" }, true, ""},
+		"capitals":         {func(_ *testing.T, c context) { cluster(c.Config).Server = strings.ToUpper(cluster(c.Config).Server) }, true, ""},
+		"no scheme": {func(_ *testing.T, c context) {
 			cluster(c.Config).Server = strings.TrimPrefix(cluster(c.Config).Server, "https://")
 		}, false, "connects to http://127.0.0.1:…the apiserver serves HTTPS only"},
-		"no TLS": {func(t *testing.T, c context) {
+		"no TLS": {func(_ *testing.T, c context) {
 			cluster(c.Config).Server = strings.Replace(cluster(c.Config).Server, "https", "http", 1)
 		}, false, "the apiserver serves HTTPS only"},
-		"no URL":         {func(t *testing.T, c context) { cluster(c.Config).Server = "https://127.0.0.1:port" }, false, "kube-scheduler.kubeconfig"},
-		"the localhost":  {func(t *testing.T, c context) { cluster(c.Config).Server = at("localhost", c.in.Port) }, true, ""},
-		"IPv6":           {func(t *testing.T, c context) { cluster(c.Config).Server = at("::1", c.in.Port) }, false, "connects to https://[::1]:"},
+		"no URL":         {func(_ *testing.T, c context) { cluster(c.Config).Server = "https://127.0.0.1:port" }, false, "kube-scheduler.kubeconfig"},
+		"the localhost":  {func(_ *testing.T, c context) { cluster(c.Config).Server = at("localhost", c.in.Port) }, true, ""},
+		"IPv6":           {func(_ *testing.T, c context) { cluster(c.Config).Server = at("::1", c.in.Port) }, false, "connects to https://[::1]:"},
 		"a balancer":     {func(t *testing.T, c context) { cluster(c.Config).Server = "https://" + forward(t, hostPort(c.in)) }, true, ""},
 		"no balancer":    {func(t *testing.T, c context) { cluster(c.Config).Server = "https://127.0.0.1:" + freePort(t) }, false, "listens on port"},
 		"a proxy":        {func(t *testing.T, c context) { cluster(c.Config).ProxyURL = connectProxy(t) }, true, ""},
-		"no such proxy":  {func(t *testing.T, c context) { cluster(c.Config).ProxyURL = "gopher://127.0.0.1:1" }, false, "is not a usable kubeconfig"},
-		"a server name":  {func(t *testing.T, c context) { cluster(c.Config).TLSServerName = "kubernetes" }, true, ""},
-		"another's name": {func(t *testing.T, c context) { cluster(c.Config).TLSServerName = "controller-9" }, false, "does not name controller-9"},
+		"no such proxy":  {func(_ *testing.T, c context) { cluster(c.Config).ProxyURL = "gopher://127.0.0.1:1" }, false, "is not a usable kubeconfig"},
+		"a server name":  {func(_ *testing.T, c context) { cluster(c.Config).TLSServerName = "kubernetes" }, true, ""},
+		"another's name": {func(_ *testing.T, c context) { cluster(c.Config).TLSServerName = "controller-9" }, false, "does not name controller-9"},
 		"a server name for an address that is not named": {func(t *testing.T, c context) {
 			leaf := labCA(t, c.f).issue(t, func(c *x509.Certificate) { c.IPAddresses = nil })
 			c.in.Serving.Cert.Path, c.in.Serving.Key.Path = c.f.Cert+".named", c.f.Key+".named"
@@ -199,10 +199,10 @@ func TestKubeconfigsOfAllKinds(t *testing.T) {
 			cluster(c.Config).TLSServerName = "kubernetes"
 			editKubeconfig(t, c.f.ControllerManagerKubeconfig, func(k *clientcmdapi.Config) { cluster(k).Server = at("localhost", c.in.Port) })
 		}, true, "does not name 127.0.0.1, where health checks"},
-		"no verification": {func(t *testing.T, c context) {
+		"no verification": {func(_ *testing.T, c context) {
 			cluster(c.Config).CertificateAuthorityData, cluster(c.Config).InsecureSkipTLSVerify = nil, true
 		}, true, "insecure-skip-tls-verify"},
-		"no verification, and a CA": {func(t *testing.T, c context) { cluster(c.Config).InsecureSkipTLSVerify = true }, false, "is not a usable kubeconfig"},
+		"no verification, and a CA": {func(_ *testing.T, c context) { cluster(c.Config).InsecureSkipTLSVerify = true }, false, "is not a usable kubeconfig"},
 		"another CA": {func(t *testing.T, c context) {
 			cluster(c.Config).CertificateAuthorityData = pemOf(issued{}.issue(t, as("other")))
 		},
@@ -215,7 +215,7 @@ func TestKubeconfigsOfAllKinds(t *testing.T) {
 		}, true, ""},
 		"a CA in DER": {func(t *testing.T, c context) { cluster(c.Config).CertificateAuthorityData = labCA(t, c.f).cert.Raw },
 			false, "has a certificate authority that is in DER form"},
-		"the machine's CAs": {func(t *testing.T, c context) { cluster(c.Config).CertificateAuthorityData = nil }, false, "is for another CA"},
+		"the machine's CAs": {func(_ *testing.T, c context) { cluster(c.Config).CertificateAuthorityData = nil }, false, "is for another CA"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in, f := sound(t)
