@@ -26,6 +26,7 @@ type LeaseHealth struct {
 	changed time.Time                          // when that was first seen
 	err     error                              // of the last attempt to have the lease
 	since   time.Time                          // of the first of such errors in a row
+	unread  bool                               // the last one was of reading it
 }
 
 // begin forgets what was known of another run.
@@ -33,7 +34,7 @@ func (h *LeaseHealth) begin(identity string, lasts time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.identity, h.lasts = identity, lasts
-	h.record, h.err = nil, nil
+	h.record, h.err, h.unread = nil, nil, false
 }
 
 // seen takes the record that was read or written. Only a new one shows that
@@ -42,19 +43,27 @@ func (h *LeaseHealth) seen(record resourcelock.LeaderElectionRecord) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.record != nil && h.record.HolderIdentity == record.HolderIdentity && h.record.RenewTime.Equal(&record.RenewTime) {
+		if h.unread {
+			h.err, h.unread = nil, false
+		}
 		return
 	}
-	h.record, h.changed, h.err = &record, time.Now(), nil
+	h.record, h.changed, h.err, h.unread = &record, time.Now(), nil, false
 }
 
-// failed takes the error of an attempt to read or to write the lease.
-func (h *LeaseHealth) failed(err error) {
+// unreadable takes the error of an attempt to read the lease.
+func (h *LeaseHealth) unreadable(err error) { h.failed(err, true) }
+
+// refused takes the error of an attempt to write it.
+func (h *LeaseHealth) refused(err error) { h.failed(err, false) }
+
+func (h *LeaseHealth) failed(err error, unread bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.err == nil {
 		h.since = time.Now()
 	}
-	h.err = err
+	h.err, h.unread = err, unread
 }
 
 // Healthy returns why nobody can lead, for as long as a lease lasts already, or
@@ -96,15 +105,18 @@ func (h *LeaseHealth) describe() string {
 		}
 		return h.record.HolderIdentity + " leads"
 	}
-	if h.record == nil {
-		return "its lease cannot be had: " + oneLine(h.err)
+	switch {
+	case h.unread:
+		return "who leads is not known; its lease cannot be read: " + oneLine(h.err)
+	case h.record == nil:
+		return "its lease cannot be made: " + oneLine(h.err)
 	}
 	words := "nobody leads"
 	if h.record.HolderIdentity != "" {
 		words += fmt.Sprintf(": the lease of %s ran out at %s", h.record.HolderIdentity, utc(h.record.RenewTime.Add(h.lasts)))
 	}
 	if h.err != nil {
-		words += "; it cannot be had: " + oneLine(h.err)
+		words += "; it cannot be taken: " + oneLine(h.err)
 	}
 	return words
 }

@@ -31,7 +31,7 @@ func (l *fencingLock) Get(ctx context.Context) (*resourcelock.LeaderElectionReco
 	case err == nil:
 		l.health.seen(*record)
 	case !apierrors.IsNotFound(err): // which is made then
-		l.health.failed(err)
+		l.health.unreadable(err)
 	}
 	defer l.attempted()
 	if err == nil {
@@ -84,7 +84,7 @@ func (l *fencingLock) wrote(record resourcelock.LeaderElectionRecord, err error)
 	case err == nil:
 		l.health.seen(record)
 	case !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err):
-		l.health.failed(err)
+		l.health.refused(err)
 	}
 	l.attempted()
 }

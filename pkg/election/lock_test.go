@@ -79,7 +79,7 @@ func TestTheFenceMovesWithTheLease(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			stored := &storedLock{record: by(test.stored), err: test.err}
-			l := &fencingLock{Interface: stored, fence: NewFence(time.Minute)}
+			l := &fencingLock{Interface: stored, fence: NewFence(time.Minute), health: new(LeaseHealth), attempted: func() {}}
 			if test.held {
 				l.fence.Renewed(time.Now())
 				l.holder = own
@@ -101,7 +101,7 @@ func TestTheFenceMovesWithTheLease(t *testing.T) {
 
 func TestAHandoverIsMeasuredOnce(t *testing.T) {
 	handover.Reset()
-	l := &fencingLock{Interface: &storedLock{record: by(other)}, fence: NewFence(time.Minute)}
+	l := &fencingLock{Interface: &storedLock{record: by(other)}, fence: NewFence(time.Minute), health: new(LeaseHealth), attempted: func() {}}
 	if _, _, err := l.Get(context.Background()); err != nil {
 		t.Fatal(err)
 	}

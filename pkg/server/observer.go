@@ -31,7 +31,7 @@ const observeEvery = time.Minute
 
 // patience is how long a report waits for those who are slow. With it, `status`
 // answers within 1 s.
-const patience = 600 * time.Millisecond
+const patience = 400 * time.Millisecond
 
 // observer gathers what the controller tells about itself: one report, shown at
 // the socket, to other controllers, in the status line and in the metrics.

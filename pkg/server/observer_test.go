@@ -229,8 +229,8 @@ func TestWhoIsSlowIsToldAsLastSeen(t *testing.T) {
 		t.Errorf("it took %s, want little more than %s", took, patience)
 	}
 	want := []string{
-		"etcd is slow: no answer within 600ms; nothing is known of it yet",
-		"the health port is slow: no answer within 600ms; what is shown of it is 60s old",
+		"etcd is slow: no answer within 400ms; nothing is known of it yet",
+		"the health port is slow: no answer within 400ms; what is shown of it is 60s old",
 	}
 	if len(r.Problems) != 0 || !slices.Equal(r.Warnings, want) || r.HealthPort.Answer != "etcd" {
 		t.Errorf("the problems are %q, the warnings %q, the health port %+v", r.Problems, r.Warnings, r.HealthPort)

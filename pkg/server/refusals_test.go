@@ -45,7 +45,7 @@ func TestTheWebhookThatRefusesTheLeasesIsNamedOnce(t *testing.T) {
 	}))
 	defer api.Close()
 	p, life, _ := observed(t, config.Config{})
-	const refused = `nobody leads; it cannot be had: Internal error occurred: failed calling webhook "all.example.com": service "gone" not found`
+	const refused = `nobody leads; it cannot be taken: Internal error occurred: failed calling webhook "all.example.com": service "gone" not found`
 	statuses := []supervisor.Status{
 		{Component: etcdName, State: supervisor.Starting},
 		{Component: string(lab.ControllerManager), State: supervisor.Standby, Detail: refused},

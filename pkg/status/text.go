@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
@@ -92,7 +93,7 @@ func writeMembers(w io.Writer, r *Report) {
 	defer table.Flush()
 	fmt.Fprintln(table, "ETCD MEMBER\tROLE\tVERSION\tDB SIZE\tIN USE\tBEHIND\tENDPOINT")
 	for _, m := range r.Etcd.Members {
-		if m.Error != "" {
+		if m.Error != "" && m.Version == "" {
 			fmt.Fprintf(table, "%s\tno answer\t\t\t\t\t%s\n", m.Name, m.Endpoint)
 			continue
 		}
@@ -100,6 +101,17 @@ func writeMembers(w io.Writer, r *Report) {
 		if m.Quota > 0 {
 			size += " of " + bytes(m.Quota)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.Name, m.Role(), m.Version, size, bytes(m.DBInUse), m.Behind, m.Endpoint)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", m.Name, role(m), m.Version, size, bytes(m.DBInUse), m.Behind, m.Endpoint)
 	}
+}
+
+// noLeader is shown in place of the role of a member that answers, and that no
+// leader has.
+const noLeader = "no leader"
+
+func role(m etcdclient.Member) string {
+	if m.Error != "" {
+		return noLeader
+	}
+	return string(m.Role())
 }

@@ -46,6 +46,20 @@ func TestWrite(t *testing.T) {
 	golden.Equal(t, "status.txt", []byte(out.String()))
 }
 
+func TestAMemberWithoutALeaderIsNotSaidToBeSilent(t *testing.T) {
+	var out strings.Builder
+	writeMembers(&out, &Report{Etcd: Etcd{Members: []etcdclient.Member{
+		{Name: "a", Version: "3.7.3", Error: "knows no leader; more than half of the members have to be up"},
+		{Name: "b", Version: "3.7.3"},
+		{Name: "c", Error: "has not started yet"},
+	}}})
+	for i, want := range []string{"ETCD MEMBER", "a            no leader  3.7.3", "b            follower   3.7.3", "c            no answer"} {
+		if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); !strings.HasPrefix(lines[i], want) {
+			t.Errorf("line %d is %q, want %q", i, lines[i], want)
+		}
+	}
+}
+
 func TestExitCodes(t *testing.T) {
 	for health, want := range map[Health]int{Ready: 0, Starting: 1, Degraded: 1, Stopping: 1, Down: 2, NoAnswer: 2} {
 		if got := health.ExitCode(); got != want {

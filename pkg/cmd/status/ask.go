@@ -23,7 +23,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/status"
 )
 
-// answerTimeout is what a controller may take to answer; a report takes 0.6 s.
+// answerTimeout is what a controller may take to answer; a report takes 0.4 s.
 const answerTimeout = 900 * time.Millisecond
 
 // ask asks this controller and, with --all, the others it knows.

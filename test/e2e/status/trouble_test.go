@@ -70,7 +70,9 @@ func TestStatusInTrouble(t *testing.T) {
 			t.Errorf("without a quorum it is %q, exit code %d", r.Status, code)
 		}
 	})
-	awaitCode(c, 1, "takes connections and does not answer within 3s")
+	awaitCode(c, 1, "does not answer in time")
+	awaitCode(c, 1, "knows no leader")
+	awaitCode(c, 1, "who leads is not known; its lease cannot be read")
 	awaitCode(c, 1, "problem: health checks at 127.0.0.1:")
 	c.AwaitStatus("load balancers send nobody here")
 	for _, p := range etcd.Processes[1:] {
