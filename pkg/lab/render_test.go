@@ -4,16 +4,11 @@ package lab
 
 import (
 	"bytes"
-	"flag"
 	"io"
-	"os"
-	"path/filepath"
 	"testing"
-)
 
-// update writes what is printed now into testdata/golden:
-// go test ./pkg/lab -update
-var update = flag.Bool("update", false, "write testdata/golden anew")
+	"github.com/khw-controller/khw-controller/internal/golden"
+)
 
 func TestWhatFlagsPrints(t *testing.T) {
 	mine := map[Component][]Override{
@@ -41,19 +36,7 @@ func TestWhatFlagsPrints(t *testing.T) {
 			if err := write(&got); err != nil {
 				t.Fatal(err)
 			}
-			path := filepath.Join("testdata/golden", name)
-			if *update {
-				if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(got.Bytes(), want) {
-				t.Errorf("it prints\n%s\nwant\n%s", got.Bytes(), want)
-			}
+			golden.Equal(t, "golden/"+name, got.Bytes())
 		})
 	}
 }

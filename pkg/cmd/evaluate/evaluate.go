@@ -20,7 +20,7 @@ func New() *cobra.Command {
 		Long: `Read command lines of the components from standard input, as JSON, do with them
 what the components do before they serve, and print what stands in the way. It
 is how check and run find out; nothing is served, and nobody is asked.`,
-		Example: "  khw-controller check",
+		Example: `  echo '{"argv":{"kube-scheduler":["--v=2"]}}' | khw-controller evaluate`,
 		Args:    cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return evaluation.Serve(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())

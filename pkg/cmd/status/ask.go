@@ -9,16 +9,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
+	"github.com/khw-controller/khw-controller/pkg/connerr"
 	"github.com/khw-controller/khw-controller/pkg/paths"
 	"github.com/khw-controller/khw-controller/pkg/status"
 )
@@ -60,14 +59,15 @@ func (c *command) askHere(ctx context.Context) (answer, error) {
 	defer cancel()
 	socket := paths.StatusSocket.Below(c.root)
 	r, err := status.AskSocket(ctx, socket)
-	switch {
-	case err == nil:
+	if err == nil {
 		return answer{Report: r}, nil
+	}
+	switch reason, _ := connerr.Explain(err); {
 	case errors.Is(err, fs.ErrPermission):
 		return answer{}, fmt.Errorf("%s: only its owner and root may ask; use sudo", socket)
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, fs.ErrNotExist), reason == connerr.Refused:
 		return unserved(c.root), nil
-	case errors.Is(err, context.DeadlineExceeded):
+	case reason == connerr.NoAnswer:
 		return silent(thisController, whySilent(c.root)), nil
 	}
 	return silent(thisController, fmt.Errorf("%s: %w", socket, err)), nil
@@ -98,14 +98,14 @@ func askThere(ctx context.Context, config *restclient.Config, address string) an
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	r, err := status.Ask(ctx, client, own.Host+status.Path)
-	var refused *net.OpError
-	switch {
-	case err == nil:
+	if err == nil {
 		return answer{Report: r}
-	case errors.Is(err, context.DeadlineExceeded):
+	}
+	switch reason, words := connerr.Explain(err); reason {
+	case connerr.NoAnswer:
 		return silent(address, fmt.Errorf("nothing came back within %s: it is slow, cut off from here, or down", answerTimeout))
-	case errors.As(err, &refused):
-		return down(address, fmt.Errorf("nobody answers there: %w", refused.Err))
+	case connerr.Refused, connerr.NoRoute, connerr.NoSuchHost:
+		return down(address, errors.New("it "+words))
 	}
 	return silent(address, err)
 }

@@ -133,7 +133,7 @@ func TestAnotherControllerThatSaysNothingIsNotCalledDown(t *testing.T) {
 		t.Errorf("of one that is silent: %s", a.sentence())
 	}
 	l.Close()
-	if a := askThere(t.Context(), &restclient.Config{}, address); a.word() != status.Down || !strings.Contains(a.sentence(), address+" is down: nobody answers there") {
+	if a := askThere(t.Context(), &restclient.Config{}, address); a.word() != status.Down || !strings.Contains(a.sentence(), address+" is down: it refuses the connection: nobody listens there") {
 		t.Errorf("of one that is down: %s", a.sentence())
 	}
 	busy := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

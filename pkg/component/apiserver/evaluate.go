@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 
 	"k8s.io/apiserver/pkg/features"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
@@ -39,6 +40,11 @@ func Evaluate(ctx context.Context, argv []string) error {
 		return err
 	}
 	defer o.SecureServing.Listener.Close()
+	// Where no serving certificate is named, one is made and written.
+	if o.SecureServing.ServerCert.CertDirectory, err = os.MkdirTemp("", "khw-check-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(o.SecureServing.ServerCert.CertDirectory)
 	o.Etcd.SkipHealthEndpoints = true // they connect
 	if o.Audit.LogOptions.Path != "" {
 		o.Audit.LogOptions.Path = "-" // a file would be made

@@ -11,6 +11,7 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	v1types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 
+	"github.com/khw-controller/khw-controller/internal/golden"
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
 
@@ -311,12 +312,12 @@ func TestCommands(t *testing.T) {
 		}
 		return b.String()
 	}
-	var golden strings.Builder
+	var commands strings.Builder
 	for _, kind := range kinds {
 		config := configOf(kind.config)
 		config.Prune = true
 		f := kind.account()
-		golden.WriteString("## " + kind.name + "\n" + print(lb.NewPlan(t.Context(), f.cloud(config))))
+		commands.WriteString("## " + kind.name + "\n" + print(lb.NewPlan(t.Context(), f.cloud(config))))
 		for _, differ := range kind.differ {
 			f := kind.account()
 			f.apply(t, config)
@@ -326,7 +327,7 @@ func TestCommands(t *testing.T) {
 			}
 		}
 		f.apply(t, config)
-		golden.WriteString("## deletion of " + kind.name + "\n" + print(lb.NewDeletion(t.Context(), f.cloud(config))))
+		commands.WriteString("## deletion of " + kind.name + "\n" + print(lb.NewDeletion(t.Context(), f.cloud(config))))
 	}
-	compare(t, "testdata/commands.txt", golden.String())
+	golden.Equal(t, "commands.txt", []byte(commands.String()))
 }

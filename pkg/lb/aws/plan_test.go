@@ -3,10 +3,7 @@
 package aws
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,10 +12,9 @@ import (
 	v1types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 	v2types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/khw-controller/khw-controller/internal/golden"
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // kinds are the load balancers of the tests, each with the account that it is
 // made in and the differences from it that a user could bring about.
@@ -283,8 +279,8 @@ func TestPlans(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
 			config := configOf(kind.config)
-			var golden strings.Builder
-			section := func(name, text string) { fmt.Fprintf(&golden, "## %s\n%s\n", name, text) }
+			var plans strings.Builder
+			section := func(name, text string) { fmt.Fprintf(&plans, "## %s\n%s\n", name, text) }
 			converged := func() *fake {
 				f := kind.account()
 				f.apply(t, config)
@@ -325,7 +321,7 @@ func TestPlans(t *testing.T) {
 			if !strings.HasSuffix(again, nothing) {
 				t.Errorf("a second deletion has the plan\n%s", again)
 			}
-			compare(t, filepath.Join("testdata", "plans-"+kind.name+".txt"), golden.String())
+			golden.Equal(t, "plans-"+kind.name+".txt", []byte(plans.String()))
 		})
 	}
 }
@@ -333,22 +329,6 @@ func TestPlans(t *testing.T) {
 // changing are the calls that change something.
 func changing(calls []string) []string {
 	return keep(calls, func(call string) bool { return !strings.Contains(call, ":Describe") })
-}
-
-func compare(t *testing.T, path, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s is not what comes out; after looking at the difference, go test -update writes it anew:\n%s", path, got)
-	}
 }
 
 // TestDeletionLeavesWhatOthersMade deletes with Create what chapter 3 made.
@@ -374,7 +354,7 @@ func TestDeletionLeavesWhatTheOtherTypeUses(t *testing.T) {
 	f.apply(t, old)
 	f.apply(t, other)
 	plan := f.remove(t, old)
-	compare(t, filepath.Join("testdata", "deletion-beside-nlb.txt"), plan)
+	golden.Equal(t, "deletion-beside-nlb.txt", []byte(plan))
 	if again := f.apply(t, other); !strings.HasSuffix(again, nothing) {
 		t.Errorf("it took away what the other needs:\n%s", again)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/khw-controller/khw-controller/internal/golden"
 	"github.com/khw-controller/khw-controller/pkg/lb"
 )
 
@@ -291,7 +291,7 @@ func TestPolicies(t *testing.T) {
 			}
 			text.WriteString(policy + "\n")
 		}
-		compare(t, filepath.Join("testdata", "policy-"+kind.name+".json"), text.String())
+		golden.Equal(t, "policy-"+kind.name+".json", []byte(text.String()))
 	}
 }
 

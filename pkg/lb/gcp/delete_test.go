@@ -79,7 +79,7 @@ func TestDeletions(t *testing.T) {
 			}
 			l := newLab(t, kind)
 			found["nothing there"] = text(l.deletion())
-			golden(t, "deletions-"+kind+".txt", found)
+			equal(t, "deletions-"+kind+".txt", found)
 		})
 	}
 }

@@ -4,11 +4,9 @@ package gcp
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
+	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,12 +14,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/khw-controller/khw-controller/internal/golden"
 	"github.com/khw-controller/khw-controller/pkg/lb"
 	"github.com/khw-controller/khw-controller/test/computeapi"
 )
-
-// update writes what is found now into testdata: go test ./pkg/lb/gcp -update
-var update = flag.Bool("update", false, "write testdata anew")
 
 const network = "kubernetes-the-hard-way"
 
@@ -149,36 +145,12 @@ func text(p *lb.Plan) string {
 	return b.String()
 }
 
-// golden holds sections, each under its name, against a file in testdata.
-func golden(t *testing.T, file string, sections map[string]string) {
+// equal holds sections, each under its name, against a golden file.
+func equal(t *testing.T, file string, sections map[string]string) {
 	t.Helper()
 	var got bytes.Buffer
-	var names []string
-	for name := range sections {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(sections)) {
 		fmt.Fprintf(&got, "# %s\n%s\n\n", name, strings.TrimSpace(sections[name]))
 	}
-	path := filepath.Join("testdata", file)
-	if *update {
-		if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bytes.Equal(got.Bytes(), want) {
-		return
-	}
-	recorded := strings.Split(string(want), "\n\n")
-	for _, section := range strings.Split(got.String(), "\n\n") {
-		if !slices.Contains(recorded, section) {
-			t.Errorf("not in %s:\n%s", path, section)
-		}
-	}
-	t.Errorf("%s is not what was found; look at the difference, then go test ./pkg/lb/gcp -update", path)
+	golden.Equal(t, file, got.Bytes())
 }
