@@ -6,6 +6,6 @@
 // [Run] carries a plan.Plan out under a supervisor: etcd, then the apiserver, then
 // the controller-manager, the scheduler and the bootstrap, with the health proxy
 // beside all of them. What happens is told through the supervisor's events, which
-// the log, the service manager (lifecycle) and the health proxy (readiness) read;
+// the log and package lifecycle (the service manager, the health proxy) read;
 // the observer gathers the rest of what `status` shows.
 package server

@@ -15,6 +15,7 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/activation"
 	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/lifecycle"
 	"github.com/khw-controller/khw-controller/pkg/plan"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -59,7 +60,7 @@ func serveTwice(root string) {
 				panic(err)
 			}
 		}()
-		if err := newHealthProxy(p, "", new(readiness).notReady).Run(ctx, func(supervisor.State, string) {}); err != nil {
+		if err := newHealthProxy(p, "", new(lifecycle.Readiness).NotReady).Run(ctx, func(supervisor.State, string) {}); err != nil {
 			panic(err)
 		}
 		fmt.Println("ended")

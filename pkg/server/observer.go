@@ -19,6 +19,7 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/lifecycle"
 	"github.com/khw-controller/khw-controller/pkg/paths"
 	"github.com/khw-controller/khw-controller/pkg/plan"
 	"github.com/khw-controller/khw-controller/pkg/status"
@@ -39,7 +40,7 @@ type observer struct {
 	plan      *plan.Plan
 	statuses  func() []supervisor.Status
 	client    func() (*restclient.Config, error) // of the local apiserver
-	lifecycle *lifecycle
+	lifecycle *lifecycle.Lifecycle
 	members   *etcdclient.Observer
 	port      *portWatch // nil where there is no health port
 	node      string
@@ -60,7 +61,7 @@ type observer struct {
 // newObserver opens the status socket and returns the observer, which has to be
 // closed. A socket that cannot be had is a problem that the status line tells,
 // and no reason not to run.
-func newObserver(p *plan.Plan, statuses func() []supervisor.Status, client func() (*restclient.Config, error), l *lifecycle) (*observer, error) {
+func newObserver(p *plan.Plan, statuses func() []supervisor.Status, client func() (*restclient.Config, error), l *lifecycle.Lifecycle) (*observer, error) {
 	node, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("naming this controller: %w", err)
@@ -68,7 +69,7 @@ func newObserver(p *plan.Plan, statuses func() []supervisor.Status, client func(
 	o := &observer{
 		plan: p, statuses: statuses, client: client, lifecycle: l,
 		members: etcdclient.NewObserver(p.EtcdAccess), node: node, started: time.Now(),
-		port: newPortWatch(p.HealthAddress(), l.onHealthPort),
+		port: newPortWatch(p.HealthAddress(), l.OnHealthPort),
 	}
 	o.etcd.timeout, o.etcd.put = etcdclient.ObserveTimeout, o.askEtcd
 	o.controllers.timeout, o.controllers.put = peersTimeout, o.findControllers
@@ -138,9 +139,9 @@ func (o *observer) look(ctx context.Context, patience time.Duration) *status.Rep
 	if o.unserved != "" {
 		warnings = append(warnings, o.unserved)
 	}
-	o.lifecycle.onFindings(problems, warnings)
-	r.Status, r.Summary = o.lifecycle.status()
-	r.Problems = append(o.lifecycle.healthPortProblems(), problems...)
+	o.lifecycle.OnFindings(problems, warnings)
+	r.Status, r.Summary = o.lifecycle.Status()
+	r.Problems = append(o.lifecycle.HealthPortProblems(), problems...)
 	r.Warnings = append(status.Unanswered(r, patience), warnings...)
 	return r
 }

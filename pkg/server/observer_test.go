@@ -24,6 +24,7 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/lifecycle"
 	"github.com/khw-controller/khw-controller/pkg/notify"
 	"github.com/khw-controller/khw-controller/pkg/paths"
 	"github.com/khw-controller/khw-controller/pkg/plan"
@@ -36,7 +37,7 @@ var errNotServing = errors.New("not serving yet")
 func notServing() (*restclient.Config, error) { return nil, errNotServing }
 
 // observed is a plan with the lab's files and what an observer of it needs.
-func observed(t *testing.T, c config.Config) (*plan.Plan, *lifecycle, func() []supervisor.Status) {
+func observed(t *testing.T, c config.Config) (*plan.Plan, *lifecycle.Lifecycle, func() []supervisor.Status) {
 	t.Helper()
 	c.Root, c.AdvertiseAddress = t.TempDir(), "192.0.2.10"
 	p, err := plan.New(t.Context(), &c)
@@ -52,8 +53,8 @@ func observed(t *testing.T, c config.Config) (*plan.Plan, *lifecycle, func() []s
 		{Component: string(lab.APIServer), State: supervisor.Running},
 		{Component: string(lab.Scheduler), State: supervisor.Leading, Restarts: 2},
 	}
-	l := newLifecycle(notify.Notifier{}, statuses, new(readiness))
-	t.Cleanup(l.close)
+	l := lifecycle.New(notify.Notifier{}, statuses, new(lifecycle.Readiness))
+	t.Cleanup(l.Close)
 	return p, l, func() []supervisor.Status { return statuses }
 }
 

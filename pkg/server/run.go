@@ -18,6 +18,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/crash"
 	"github.com/khw-controller/khw-controller/pkg/instance"
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/lifecycle"
 	"github.com/khw-controller/khw-controller/pkg/notify"
 	"github.com/khw-controller/khw-controller/pkg/paths"
 	"github.com/khw-controller/khw-controller/pkg/plan"
@@ -94,18 +95,18 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 	apiServer := apiserver.New(p.APIServer)
 	bootstrap := newBootstrap(p, apiServer)
 	fatal := func(reason string) { die(reporter, reason) }
-	var ready readiness
-	s, err := supervisor.New(components(p, apiServer, bootstrap, fatal, ready.notReady)...)
+	var ready lifecycle.Readiness
+	s, err := supervisor.New(components(p, apiServer, bootstrap, fatal, ready.NotReady)...)
 	if err != nil {
 		return err
 	}
 	(&isolation{supervisor: s, fatal: fatal}).install()
-	lifecycle := newLifecycle(n, s.Statuses(), &ready)
-	defer lifecycle.close()
-	for _, subscriber := range []func(supervisor.Event){logEvent, ready.onEvent, lifecycle.onEvent} {
+	life := lifecycle.New(n, s.Statuses(), &ready)
+	defer life.Close()
+	for _, subscriber := range []func(supervisor.Event){logEvent, ready.OnEvent, life.OnEvent} {
 		s.Subscribe(subscriber)
 	}
-	observer, err := newObserver(p, s.Statuses, apiServer.LoopbackClient, lifecycle)
+	observer, err := newObserver(p, s.Statuses, apiServer.LoopbackClient, life)
 	if err != nil {
 		return err
 	}
@@ -120,14 +121,14 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 	defer ended()
 	observing.Go(func() { observer.run(alive) })
 	go (&watchdog{interval: n.WatchdogInterval(), tell: n.Alive, statuses: s.Statuses, ping: apiServer.Alive}).run(alive)
-	go (&startTimeout{started: lifecycle.isReady, work: workDone, extend: n.ExtendTimeout}).run(ctx, extendEvery)
-	go newReloader(p, r.Plan, bootstrap.Reapply).serve(ctx, r.Requested, lifecycle.reloading)
+	go life.ExtendStart(ctx)
+	go newReloader(p, r.Plan, bootstrap.Reapply).serve(ctx, r.Requested, life.Reloading)
 
 	running, stop := context.WithCancel(context.Background())
 	defer stop()
 	context.AfterFunc(ctx, func() {
 		defer stop()
-		lifecycle.beginStop(p.Config.ShutdownDelay)
+		life.BeginStop(p.Config.ShutdownDelay)
 	})
 	return s.Run(running)
 }

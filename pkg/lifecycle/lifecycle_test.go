@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package server
+package lifecycle
 
 import (
 	"net"
@@ -65,7 +65,7 @@ func (m serviceManager) wants(state, line string) {
 
 // life is a lifecycle of an apiserver, a scheduler and an accessory.
 type life struct {
-	*lifecycle
+	*Lifecycle
 	statuses map[string]supervisor.Status
 }
 
@@ -74,10 +74,10 @@ func newLife(t *testing.T, n notify.Notifier) life {
 	all := []supervisor.Status{
 		{Component: string(lab.APIServer), State: supervisor.Waiting},
 		{Component: string(lab.Scheduler), State: supervisor.Waiting},
-		{Component: bootstrapName, State: supervisor.Waiting, Accessory: true},
+		{Component: "bootstrap", State: supervisor.Waiting, Accessory: true},
 	}
-	l := life{newLifecycle(n, all, new(readiness)), map[string]supervisor.Status{}}
-	t.Cleanup(l.close)
+	l := life{New(n, all, new(Readiness)), map[string]supervisor.Status{}}
+	t.Cleanup(l.Close)
 	for _, s := range all {
 		l.statuses[s.Component] = s
 	}
@@ -91,19 +91,19 @@ func (l life) event(component string, state supervisor.State) {
 	after.State = state
 	l.statuses[component] = after
 	e := supervisor.Event{Status: after, Before: before}
-	l.readiness.onEvent(e)
-	l.onEvent(e)
+	l.readiness.OnEvent(e)
+	l.OnEvent(e)
 }
 
 func TestTheServiceManagerIsToldOfAWholeLife(t *testing.T) {
 	m, n := newServiceManager(t)
 	l := newLife(t, n)
-	if got := l.readiness.notReady(); got != healthz.Starting {
+	if got := l.readiness.NotReady(); got != healthz.Starting {
 		t.Errorf("at first health checks are answered with %q", got)
 	}
 	l.event("kube-apiserver", supervisor.Running)
 	m.wants("", "starting: kube-apiserver running, kube-scheduler waiting, bootstrap waiting")
-	if got := l.readiness.notReady(); got != "" {
+	if got := l.readiness.NotReady(); got != "" {
 		t.Errorf("with an apiserver, health checks are answered with %q", got)
 	}
 	if l.isReady() {
@@ -119,39 +119,39 @@ func TestTheServiceManagerIsToldOfAWholeLife(t *testing.T) {
 	l.event("kube-scheduler", supervisor.Standby)
 	m.wants("", "ready: kube-apiserver running, kube-scheduler standby, bootstrap waiting") // READY is said once
 
-	l.onFindings([]string{"etcd: no member answers"}, []string{"ca.pem expires in 3d"})
+	l.OnFindings([]string{"etcd: no member answers"}, []string{"ca.pem expires in 3d"})
 	m.wants("", "degraded: kube-apiserver running, kube-scheduler standby, bootstrap waiting; etcd: no member answers; ca.pem expires in 3d")
-	l.onFindings([]string{"etcd: no member answers"}, []string{"ca.pem expires in 3d"}) // nothing new, nothing told
-	l.onFindings(nil, nil)
+	l.OnFindings([]string{"etcd: no member answers"}, []string{"ca.pem expires in 3d"}) // nothing new, nothing told
+	l.OnFindings(nil, nil)
 	m.wants("", "ready: kube-apiserver running, kube-scheduler standby, bootstrap waiting")
 
-	l.onHealthPort("health checks are answered with etcd")
+	l.OnHealthPort("health checks are answered with etcd")
 	m.wants("", "degraded: kube-apiserver running, kube-scheduler standby, bootstrap waiting; health checks are answered with etcd")
-	l.onFindings([]string{"etcd: no member answers"}, nil)
+	l.OnFindings([]string{"etcd: no member answers"}, nil)
 	m.wants("", "degraded: kube-apiserver running, kube-scheduler standby, bootstrap waiting; health checks are answered with etcd; etcd: no member answers")
-	l.onFindings(nil, nil)
+	l.OnFindings(nil, nil)
 	m.wants("", "degraded: kube-apiserver running, kube-scheduler standby, bootstrap waiting; health checks are answered with etcd")
-	l.onHealthPort("health checks are answered with etcd") // nothing new, nothing told
-	l.onHealthPort("")
+	l.OnHealthPort("health checks are answered with etcd") // nothing new, nothing told
+	l.OnHealthPort("")
 	m.wants("", "ready: kube-apiserver running, kube-scheduler standby, bootstrap waiting")
 
-	l.reloading(func() {
+	l.Reloading(func() {
 		m.wants("RELOADING=1", "")
 		l.event("kube-scheduler", supervisor.Leading)
 	})
 	m.wants("", "ready: kube-apiserver running, kube-scheduler leading, bootstrap waiting")
 	m.wants("READY=1", "ready: kube-apiserver running, kube-scheduler leading, bootstrap waiting")
 
-	l.beginStop(0)
+	l.BeginStop(0)
 	m.wants("STOPPING=1", "stopping: kube-apiserver running, kube-scheduler leading, bootstrap waiting")
-	if got := l.readiness.notReady(); got != healthz.Stopping {
+	if got := l.readiness.NotReady(); got != healthz.Stopping {
 		t.Errorf("in a stop, health checks are answered with %q", got)
 	}
-	l.onFindings([]string{"etcd: no member answers"}, nil) // of no interest any more
-	l.reloading(func() {})                                 // must not say READY
+	l.OnFindings([]string{"etcd: no member answers"}, nil) // of no interest any more
+	l.Reloading(func() {})                                 // must not say READY
 	l.event("kube-scheduler", supervisor.Stopped)
 	m.wants("STOPPING=1", "stopping: kube-apiserver running, kube-scheduler stopped, bootstrap waiting; etcd: no member answers")
-	if health, _ := l.status(); health != status.Stopping {
+	if health, _ := l.Status(); health != status.Stopping {
 		t.Errorf("in a stop it is %s", health)
 	}
 }
@@ -161,7 +161,7 @@ func TestAComponentThatStopsByItselfIsAStop(t *testing.T) {
 	l := newLife(t, n)
 	l.event("kube-apiserver", supervisor.Stopping)
 	m.wants("STOPPING=1", "stopping: kube-apiserver stopping, kube-scheduler waiting, bootstrap waiting")
-	if !l.isReady() || l.readiness.notReady() != healthz.Stopping {
+	if !l.isReady() || l.readiness.NotReady() != healthz.Stopping {
 		t.Error("the start goes on")
 	}
 }
@@ -170,7 +170,7 @@ func TestAReloadDuringAStartIsNotTold(t *testing.T) {
 	m, n := newServiceManager(t)
 	l := newLife(t, n)
 	called := false
-	l.reloading(func() { called = true })
+	l.Reloading(func() { called = true })
 	l.event("kube-apiserver", supervisor.Running)
 	m.wants("", "starting: kube-apiserver running, kube-scheduler waiting, bootstrap waiting")
 	if !called {
@@ -191,14 +191,14 @@ func TestAServiceManagerThatDoesNotReadStallsNothing(t *testing.T) {
 			l.event("kube-scheduler", []supervisor.State{supervisor.Restarting, supervisor.Starting}[i%2])
 		}
 		l.event("kube-apiserver", supervisor.Running)
-		l.beginStop(0)
+		l.BeginStop(0)
 	}()
 	select {
 	case <-done:
 	case <-time.After(20 * time.Second):
 		t.Fatal("an event waits for the service manager")
 	}
-	if l.readiness.notReady() != healthz.Stopping {
+	if l.readiness.NotReady() != healthz.Stopping {
 		t.Error("health checks do not know of the stop")
 	}
 	// In order, once it reads again.

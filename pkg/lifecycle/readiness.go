@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package server
+package lifecycle
 
 import (
 	"sync/atomic"
@@ -10,24 +10,24 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
-// readiness is what the health proxy answers without asking the apiserver: that
+// Readiness is what the health proxy answers without asking the apiserver: that
 // it is not up yet, or that a stop has begun. The zero value is starting.
-type readiness struct {
+type Readiness struct {
 	apiServerUp, stopping atomic.Bool
 }
 
-// onEvent follows the apiserver.
-func (r *readiness) onEvent(e supervisor.Event) {
+// OnEvent follows the apiserver.
+func (r *Readiness) OnEvent(e supervisor.Event) {
 	if e.Component == string(lab.APIServer) {
 		r.apiServerUp.Store(e.State.Up())
 	}
 }
 
 // stop makes the answer no from now on.
-func (r *readiness) stop() { r.stopping.Store(true) }
+func (r *Readiness) stop() { r.stopping.Store(true) }
 
-// notReady returns why the answer is no whatever the apiserver says, or "".
-func (r *readiness) notReady() healthz.Verdict {
+// NotReady returns why the answer is no whatever the apiserver says, or "".
+func (r *Readiness) NotReady() healthz.Verdict {
 	switch {
 	case r.stopping.Load():
 		return healthz.Stopping

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package server
+package lifecycle
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -15,12 +16,12 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
-// lifecycle is how the whole is doing: starting, ready, reloading or stopping, as
+// Lifecycle is how the whole is doing: starting, ready, reloading or stopping, as
 // the service manager is told. The service manager's socket is written by the
 // outbox, so that one that does not read it stalls nothing.
-type lifecycle struct {
+type Lifecycle struct {
 	notify    notify.Notifier
-	readiness *readiness
+	readiness *Readiness
 	outbox    *outbox
 
 	mu       sync.Mutex
@@ -32,24 +33,24 @@ type lifecycle struct {
 	stopping bool
 }
 
-// newLifecycle returns the lifecycle of components with these statuses. It has to
+// New returns the lifecycle of components with these statuses. It has to
 // be closed.
-func newLifecycle(n notify.Notifier, statuses []supervisor.Status, r *readiness) *lifecycle {
-	return &lifecycle{notify: n, readiness: r, outbox: newOutbox(), statuses: slices.Clone(statuses)}
+func New(n notify.Notifier, statuses []supervisor.Status, r *Readiness) *Lifecycle {
+	return &Lifecycle{notify: n, readiness: r, outbox: newOutbox(), statuses: slices.Clone(statuses)}
 }
 
-// close ends the telling, once all has been told.
-func (l *lifecycle) close() { l.outbox.close() }
+// Close ends the telling, once all has been told.
+func (l *Lifecycle) Close() { l.outbox.close() }
 
-// status returns how the whole is doing, in one word and in the status line.
-func (l *lifecycle) status() (status.Health, string) {
+// Status returns how the whole is doing, in one word and in the status line.
+func (l *Lifecycle) Status() (status.Health, string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.summarize()
 }
 
-// summarize is status for who has l.mu.
-func (l *lifecycle) summarize() (status.Health, string) {
+// summarize is Status for who has l.mu.
+func (l *Lifecycle) summarize() (status.Health, string) {
 	health, line := status.Summarize(l.statuses, slices.Concat(l.portProblems(), l.problems), l.warnings)
 	if l.stopping {
 		// Whether any component has noticed yet or not.
@@ -60,22 +61,22 @@ func (l *lifecycle) summarize() (status.Health, string) {
 }
 
 // portProblems is what is wrong with the health port, as a list; l.mu is held.
-func (l *lifecycle) portProblems() []string {
+func (l *Lifecycle) portProblems() []string {
 	if l.port == "" {
 		return nil
 	}
 	return []string{l.port}
 }
 
-// healthPortProblems lists what is wrong with the health port's answers.
-func (l *lifecycle) healthPortProblems() []string {
+// HealthPortProblems lists what is wrong with the health port's answers.
+func (l *Lifecycle) HealthPortProblems() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.portProblems()
 }
 
-// onHealthPort takes what is wrong with the health port's answers, or "".
-func (l *lifecycle) onHealthPort(problem string) {
+// OnHealthPort takes what is wrong with the health port's answers, or "".
+func (l *Lifecycle) OnHealthPort(problem string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.port == problem {
@@ -87,8 +88,8 @@ func (l *lifecycle) onHealthPort(problem string) {
 	}
 }
 
-// onFindings takes what was found beyond the components' statuses.
-func (l *lifecycle) onFindings(problems, warnings []string) {
+// OnFindings takes what was found beyond the components' statuses.
+func (l *Lifecycle) OnFindings(problems, warnings []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if slices.Equal(l.problems, problems) && slices.Equal(l.warnings, warnings) {
@@ -100,8 +101,8 @@ func (l *lifecycle) onFindings(problems, warnings []string) {
 	}
 }
 
-// onEvent takes a change of a component.
-func (l *lifecycle) onEvent(e supervisor.Event) {
+// OnEvent takes a change of a component.
+func (l *Lifecycle) OnEvent(e supervisor.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := slices.IndexFunc(l.statuses, func(s supervisor.Status) bool { return s.Component == e.Component })
@@ -119,9 +120,9 @@ func (l *lifecycle) onEvent(e supervisor.Event) {
 	}
 }
 
-// beginStop tells everybody that a stop has begun, and gives load balancers the
+// BeginStop tells everybody that a stop has begun, and gives load balancers the
 // delay to notice.
-func (l *lifecycle) beginStop(delay time.Duration) {
+func (l *Lifecycle) BeginStop(delay time.Duration) {
 	l.mu.Lock()
 	l.setStopping()
 	l.tell(l.notify.Stopping)
@@ -132,10 +133,10 @@ func (l *lifecycle) beginStop(delay time.Duration) {
 	}
 }
 
-// reloading tells the service manager about f, which reads the configuration
+// Reloading tells the service manager about f, which reads the configuration
 // again. Before the service is ready and once it stops there is nothing to tell:
 // the word that ends a reload is the one that ends a start.
-func (l *lifecycle) reloading(f func()) {
+func (l *Lifecycle) Reloading(f func()) {
 	l.mu.Lock()
 	told := l.ready && !l.stopping
 	if told {
@@ -150,20 +151,26 @@ func (l *lifecycle) reloading(f func()) {
 	}
 }
 
+// ExtendStart asks the service manager for more time while the start makes
+// progress, until it is over or ctx ends.
+func (l *Lifecycle) ExtendStart(ctx context.Context) {
+	(&startTimeout{started: l.isReady, work: workDone, extend: l.notify.ExtendTimeout}).run(ctx, extendEvery)
+}
+
 // isReady reports whether the start is over: all is up, or a stop has begun.
-func (l *lifecycle) isReady() bool {
+func (l *Lifecycle) isReady() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.ready || l.stopping
 }
 
-func (l *lifecycle) setStopping() {
+func (l *Lifecycle) setStopping() {
 	l.stopping = true
 	l.readiness.stop()
 }
 
 // tell has the status line sent; l.mu is held.
-func (l *lifecycle) tell(send func(statusLine string)) {
+func (l *Lifecycle) tell(send func(statusLine string)) {
 	_, line := l.summarize()
 	l.outbox.put(func() { send(line) })
 }
