@@ -211,3 +211,17 @@ func TestAServiceManagerThatDoesNotReadStallsNothing(t *testing.T) {
 		t.Errorf("the last event is told as number %d, want %d", i, rounds)
 	}
 }
+
+func TestAStopDuringAReloadIsTheLastWord(t *testing.T) {
+	m, n := newServiceManager(t)
+	l := newLife(t, n)
+	l.event("kube-scheduler", supervisor.Leading)
+	l.event("kube-apiserver", supervisor.Running)
+	m.next()
+	m.wants("READY=1", "ready: kube-apiserver running, kube-scheduler leading, bootstrap waiting")
+	l.Reloading(func() { l.BeginStop(0) })
+	l.event("kube-scheduler", supervisor.Stopped)
+	m.wants("RELOADING=1", "")
+	m.wants("STOPPING=1", "stopping: kube-apiserver running, kube-scheduler leading, bootstrap waiting")
+	m.wants("STOPPING=1", "stopping: kube-apiserver running, kube-scheduler stopped, bootstrap waiting")
+}
