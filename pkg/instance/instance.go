@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +24,8 @@ type Info struct {
 	// Ended is when the holder said it was done; zero while it runs, and for
 	// ever when it was killed, crashed, or left through os.Exit.
 	Ended time.Time `json:"ended,omitzero"`
+	// Error is with what the holder ended, in one line; empty after an orderly stop.
+	Error string `json:"error,omitempty"`
 }
 
 // Lock is the hold on a root.
@@ -72,6 +75,17 @@ func (l *Lock) Previous() (Info, bool) {
 		return Info{}, false
 	}
 	return *l.previous, true
+}
+
+// maxError bounds what the file keeps of an error, in bytes.
+const maxError = 1 << 10
+
+// Failed has Close record an end with err, unless that is nil.
+func (l *Lock) Failed(err error) {
+	if err != nil {
+		text := strings.Join(strings.Fields(err.Error()), " ")
+		l.info.Error = strings.ToValidUTF8(text[:min(len(text), maxError)], "")
+	}
 }
 
 // Close records an orderly end and gives the lock back.

@@ -3,6 +3,7 @@
 package instance
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -118,6 +119,27 @@ func TestADamagedLockFileIsNoObstacle(t *testing.T) {
 		}
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+func TestTheErrorOfAnEndIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{errors.New("etcd: no space\nleft on device"), "etcd: no space left on device"},
+		{nil, ""}, // the last end counts
+		{errors.New(strings.Repeat("ä", 5000)), strings.Repeat("ä", maxError/2)},
+	} {
+		l := acquire(t, path)
+		l.Failed(test.err)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if info, _, err := Holder(path); err != nil || info.Error != test.want || info.Ended.IsZero() {
+			t.Errorf("%.40v: got %+v, %v", test.err, info, err)
 		}
 	}
 }

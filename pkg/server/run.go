@@ -45,7 +45,10 @@ func Run(ctx context.Context, p *plan.Plan, n notify.Notifier, r Reloads) (err e
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
+	defer func() {
+		lock.Failed(err)
+		err = errors.Join(err, lock.Close())
+	}()
 	reporter, err := enableCrashReports(p.Path(paths.Crash), lock)
 	if err != nil {
 		return err

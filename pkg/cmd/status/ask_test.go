@@ -94,6 +94,22 @@ func TestAProcessThatServesNoStatusYetIsNotCalledDown(t *testing.T) {
 	}
 }
 
+func TestARunThatFailedIsNotCalledOrderly(t *testing.T) {
+	root := t.TempDir()
+	lock, err := instance.Acquire(paths.Lock.Below(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock.Failed(errors.New("etcd: no space left on device"))
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a, err := (&command{root: root}).askHere(t.Context())
+	if err != nil || a.word() != status.Down || !strings.Contains(a.sentence(), "because etcd: no space left on device") || strings.Contains(a.sentence(), "in order") {
+		t.Errorf("got %q, %v", a.sentence(), err)
+	}
+}
+
 func TestAProcessThatEndsMeanwhileIsNotCalledSilent(t *testing.T) {
 	if err := whySilent(silentRoot(t)); !strings.Contains(err.Error(), "it has ended this moment") {
 		t.Errorf("got %v", err)

@@ -33,6 +33,9 @@ func whyDown(root string, info instance.Info) error {
 	switch {
 	case info.PID == 0:
 		return errors.New("khw-controller has not run here yet; start it with systemctl start khw-controller")
+	case info.Error != "":
+		return fmt.Errorf("it ended %s ago, because %s; see journalctl -u khw-controller, and start it with systemctl start khw-controller",
+			duration.HumanDuration(time.Since(info.Ended)), info.Error)
 	case !info.Ended.IsZero():
 		return fmt.Errorf("it was stopped in order %s ago; start it with systemctl start khw-controller",
 			duration.HumanDuration(time.Since(info.Ended)))
