@@ -4,6 +4,7 @@ package lifecycle
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,12 +12,13 @@ import (
 
 func TestMoreTimeIsAskedForWhileTheStartWorks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		done, asked, started := int64(0), 0, false
+		var done, asked atomic.Int64
+		var started atomic.Bool
 		s := &startTimeout{
-			started: func() bool { return started },
-			work:    func() int64 { return done },
+			started: started.Load,
+			work:    done.Load,
 			extend: func(d time.Duration) {
-				if asked++; d != extendBy {
+				if asked.Add(1); d != extendBy {
 					t.Errorf("asked for %s", d)
 				}
 			},
@@ -24,15 +26,15 @@ func TestMoreTimeIsAskedForWhileTheStartWorks(t *testing.T) {
 		ended := make(chan struct{})
 		go func() { defer close(ended); s.run(context.Background(), extendEvery) }()
 		synctest.Wait() // until it has looked once
-		step := func(work bool, want int) {
+		step := func(work bool, want int64) {
 			t.Helper()
 			if work {
-				done++
+				done.Add(1)
 			}
 			time.Sleep(extendEvery)
 			synctest.Wait()
-			if asked != want {
-				t.Errorf("asked %d times, want %d", asked, want)
+			if got := asked.Load(); got != want {
+				t.Errorf("asked %d times, want %d", got, want)
 			}
 		}
 		step(true, 1)
@@ -40,7 +42,7 @@ func TestMoreTimeIsAskedForWhileTheStartWorks(t *testing.T) {
 		step(false, 2) // stuck
 		step(false, 2)
 		step(true, 3) // it goes on
-		started = true
+		started.Store(true)
 		step(true, 4) // the last look was under way
 		<-ended
 	})
