@@ -190,8 +190,13 @@ func finding(output string) string {
 			}
 		}
 	}
-	return strings.Join(found, "\n")
+	return withoutTime(strings.Join(found, "\n"))
 }
+
+var clock = regexp.MustCompile(`clock says [^;]*`)
+
+// withoutTime leaves out when it was that something was said.
+func withoutTime(line string) string { return clock.ReplaceAllString(line, "clock says TIME") }
 
 // mustBeRefused returns the line with which the start was refused.
 func mustBeRefused(c *harness.Controller, in input) string {
@@ -217,7 +222,7 @@ func mustBeRefused(c *harness.Controller, in input) string {
 			c.Errorf("%q does not contain %q", said[0], want)
 		}
 	}
-	return strings.TrimPrefix(said[0], "khw-controller: ")
+	return withoutTime(strings.TrimPrefix(said[0], "khw-controller: "))
 }
 
 // logLine matches klog's text format, which tells how far the start came.
