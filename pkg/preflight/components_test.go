@@ -3,6 +3,8 @@
 package preflight
 
 import (
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -48,4 +50,31 @@ func TestFixForNamesTheFlag(t *testing.T) {
 	if got := fixFor(in, evaluation.Failure{Component: lab.Scheduler, Reason: "broken"}); !strings.Contains(got, "khw-controller flags") {
 		t.Errorf("with no flag of the user's: %q", got)
 	}
+}
+
+// TestNobodyIsAskedForAnEvaluation listens where the apiserver will: a connection
+// there would be taken for a client's by whoever holds the port now.
+func TestNobodyIsAskedForAnEvaluation(t *testing.T) {
+	in, _ := sound(t)
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(in.Port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Errorf("%s has connected", conn.RemoteAddr())
+			conn.Close()
+		}
+	}()
+	if found := checkComponents(t.Context(), in); len(found) > 0 {
+		t.Errorf("found %v", found)
+	}
+	l.Close()
+	<-asked
 }

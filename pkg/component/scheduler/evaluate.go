@@ -13,8 +13,9 @@ import (
 // and asks nobody anything. It is for a process of its own, as that of the
 // apiserver.
 func Evaluate(ctx context.Context, argv []string) error {
-	// Later flags beat earlier ones.
-	o, err := Parse(append(argv[:len(argv):len(argv)], "--secure-port=0", "--authentication-skip-lookup=true"))
+	// Later flags beat earlier ones. Making its event broadcaster asks the apiserver
+	// which events it knows: here, a port where nobody listens.
+	o, err := Parse(append(argv[:len(argv):len(argv)], "--secure-port=0", "--authentication-skip-lookup=true", "--master=https://127.0.0.1:1"))
 	if err != nil {
 		return err
 	}
