@@ -9,7 +9,6 @@ package evaluation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/component/controllermanager"
 	"github.com/khw-controller/khw-controller/pkg/component/scheduler"
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // Request is what is evaluated.
@@ -49,7 +49,9 @@ func Evaluate(ctx context.Context, r Request) []Failure {
 		{lab.ControllerManager, controllermanager.Evaluate},
 		{lab.Scheduler, r.evaluateScheduler},
 	} {
-		for _, reason := range reasons(guard(func() error { return c.evaluate(ctx, r.Argv[c.component]) })) {
+		// Some constructors answer a value that they did not expect with a panic.
+		err := supervisor.Guard(func() error { return c.evaluate(ctx, r.Argv[c.component]) })
+		for _, reason := range reasons(err) {
 			failures = append(failures, Failure{c.component, reason})
 		}
 	}
@@ -69,17 +71,6 @@ func (r Request) evaluateScheduler(ctx context.Context, argv []string) error {
 		return err
 	}
 	return scheduler.Evaluate(ctx, append(argv[:len(argv):len(argv)], "--config="+f.Name()))
-}
-
-// guard turns a panic, with which some constructors answer a value that they did
-// not expect, into an error.
-func guard(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v", r)
-		}
-	}()
-	return f()
 }
 
 // reasons lists what an error is made of, each in one line and once.

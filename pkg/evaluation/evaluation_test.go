@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+
+	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 func TestReasons(t *testing.T) {
@@ -21,8 +23,8 @@ func TestReasons(t *testing.T) {
 		"one":               {one, []string{"one goes on"}},
 		"several":           {utilerrors.NewAggregate([]error{one, two}), []string{"one goes on", "two"}},
 		"several in one":    {utilerrors.NewAggregate([]error{one, utilerrors.NewAggregate([]error{two})}), []string{"one goes on", "two"}},
-		"a panic is one":    {guard(func() error { panic("unexpected") }), []string{"panic: unexpected"}},
-		"no panic is as is": {guard(func() error { return two }), []string{"two"}},
+		"a panic is one":    {supervisor.Guard(func() error { panic("unexpected") }), []string{"panic: unexpected"}},
+		"no panic is as is": {supervisor.Guard(func() error { return two }), []string{"two"}},
 	} {
 		if got := reasons(test.err); !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)

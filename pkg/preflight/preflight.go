@@ -78,23 +78,24 @@ func (in input) check(ctx context.Context) []Finding {
 		// but for what keeps it from working.
 		return append(held, checkWebhooks(ctx, in)...)
 	}
-	all = append(all, checkFiles(in)...)
+	all = append(all, checkFiles(ctx, in)...)
 	if !slices.ContainsFunc(all, Finding.IsError) {
-		all = append(all, checkEtcd(ctx, in)...)
+		// The components would only say of the same files what has been said.
 		all = append(all, checkComponents(ctx, in)...)
 	}
 	return append(all, checkElsewhere(in)...)
 }
 
-// checkFiles makes the checks of the lab's files, or of making them.
-func checkFiles(in input) []Finding {
+// checkFiles makes the checks of the lab's files, and of the etcd that they are
+// for, or of making them.
+func checkFiles(ctx context.Context, in input) []Finding {
 	if in.Fresh() {
 		return checkGenerate(in)
 	}
 	if missing := checkRequired(in); len(missing) > 0 {
 		return missing
 	}
-	return slices.Concat(checkCertificates(in), checkServiceAccount(in), checkKubeconfigs(in), checkEncryption(in))
+	return slices.Concat(checkCertificates(in), checkServiceAccount(in), checkKubeconfigs(in), checkEncryption(in), checkEtcd(ctx, in))
 }
 
 // checkElsewhere makes the checks that need none of the lab's files.
