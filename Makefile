@@ -33,9 +33,10 @@ build: ## Build bin/khw-controller: static, stripped, reproducible (the default)
 	$(call gobuild,$(SUFFIX),$(COMMIT)) -o bin/khw-controller ./cmd/khw-controller
 
 .PHONY: stock
-stock: ## Build the stock daemons from the same modules, for comparison and tests
-	$(call gobuild,,) -o bin/stock/ k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kube-scheduler
+stock: ## Build the stock daemons from the same modules, and an S3 server, for comparison and tests
+	$(call gobuild,,) -o bin/stock/ k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kube-scheduler k8s.io/kubernetes/cmd/kubectl
 	go build -ldflags '-s -w -buildid=' -o bin/stock/etcd go.etcd.io/etcd/server/v3
+	go build -C hack/s3server -ldflags '-s -w -buildid=' -o ../../bin/stock/versitygw github.com/versity/versitygw/cmd/versitygw
 
 PACKAGE_VERSION ?= $(shell hack/package-version)
 ARCHES ?= amd64 arm64
@@ -60,7 +61,7 @@ run: build ## Run a control plane as an ordinary user, everything below ./.run
 
 .PHONY: test
 test: ## Run the unit tests
-	go test ./cmd/... ./pkg/... ./hack/... ./test/computeapi
+	go test ./cmd/... ./pkg/... ./hack/... ./test/computeapi ./test/bench/pairs ./test/bench/subject ./test/bench/profile
 	go -C hack/packages test ./...
 
 .PHONY: test-race
@@ -83,11 +84,24 @@ endif
 e2e: ARCHES := $(shell go env GOHOSTARCH)
 e2e: deps build stock packages ## Run the scenarios in test/e2e against real processes (SCENARIO=name for one)
 	SOURCE_DATE_EPOCH=$(EPOCH) hack/lint-packages $(DIST) $(PACKAGE_VERSION)
+	hack/fetch-nginx bin/stock/nginx
 	go test -count=1 -p 1 -timeout 40m ./test/e2e/$(or $(SCENARIO),...)
 
 .PHONY: bench
-bench: build stock ## Compare with the stock daemons (ARGS="-runs 3 -json bench.json")
+bench: build stock ## Compare with the stock daemons (ARGS="-runs 3 -json bench.json"; ARGS=-help)
 	go run ./test/bench $(ARGS)
+
+.PHONY: bench-scale
+bench-scale: build stock ## Compare with them in a big cluster: memory, CPU, failover (ARGS="-nodes 5000 -pods 150000")
+	go run ./test/bench/scale $(ARGS)
+
+.PHONY: profile
+profile: build ## Profile a start, idleness and work into profile/, and print where CPU and memory go
+	go run ./test/bench/profile $(ARGS)
+
+.PHONY: bench-cluster
+bench-cluster: build ## Measure three controllers: forming a cluster, taking over, a snapshot of 500 MB while serving (as root)
+	go test -count=1 -timeout 30m -v ./test/bench/cluster
 
 .PHONY: bench-healthz
 bench-healthz: build ## Compare health checks with the lab's nginx (ARGS="-runs 3")
@@ -104,4 +118,4 @@ docs: ## Print the reference pages in docs/ anew
 
 .PHONY: clean
 clean: ## Remove what was built and what `make run` left
-	rm -rf bin dist .run
+	rm -rf bin dist .run profile

@@ -34,19 +34,16 @@ func main() {
 
 // render returns each page by its path in the repository.
 func render() (map[string][]byte, error) {
-	var flags, configuration, example bytes.Buffer
+	var flags, configuration bytes.Buffer
 	if err := lab.WriteMarkdown(&flags); err != nil {
 		return nil, err
 	}
 	if err := config.WriteMarkdown(&configuration); err != nil {
 		return nil, err
 	}
-	if err := config.WriteExample(&example); err != nil {
-		return nil, err
-	}
 	return map[string][]byte{
 		"docs/flags.md":                 flags.Bytes(),
 		"docs/configuration.md":         configuration.Bytes(),
-		"packaging/khw-controller.yaml": example.Bytes(),
+		"packaging/khw-controller.yaml": config.Example(),
 	}, nil
 }

@@ -70,7 +70,7 @@ func TestDetect(t *testing.T) {
 		"something else answers":     {google("", "10.9.9.9"), absent(), route, "192.0.2.9", "the default route", ""},
 		"garbage":                    {google("Google", "<html>"), amazon(true, "0.0.0.0"), route, "192.0.2.9", "the default route", ""},
 		"no cloud":                   {absent(), absent(), route, "192.0.2.9", "the default route", ""},
-		"no cloud and no route":      {absent(), absent(), noRoute, "", "", "set --advertise-address"},
+		"no cloud and no route":      {absent(), absent(), noRoute, "", "", "no address to advertise was found"},
 		"cloud, and no route at all": {google("Google", "10.240.0.10"), absent(), noRoute, "10.240.0.10", "GCP metadata", ""},
 	}
 	for name, test := range tests {

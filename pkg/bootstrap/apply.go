@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
@@ -93,6 +94,15 @@ func done(o outcome) func(*unstructured.Unstructured, error) (outcome, *unstruct
 		}
 		return o, now, nil
 	}
+}
+
+// resourceOf returns as what a kind is served.
+func (a *applier) resourceOf(kind schema.GroupVersionKind) (schema.GroupVersionResource, error) {
+	mapping, err := a.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil {
+		return schema.GroupVersionResource{}, err
+	}
+	return mapping.Resource, nil
 }
 
 func (a *applier) resource(o object) (dynamic.ResourceInterface, error) {

@@ -5,6 +5,9 @@ package bootstrap
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,11 +17,13 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	v1core "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/metadata"
 	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/client-go/tools/record"
 	componentbaseconfig "k8s.io/component-base/config"
 
+	"github.com/khw-controller/khw-controller/pkg/defaults"
 	"github.com/khw-controller/khw-controller/pkg/election"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -58,12 +63,15 @@ type Bootstrap struct {
 	config Config
 	again  chan struct{} // holds a request to apply everything again
 
-	mu      sync.Mutex
-	problem error
+	mu       sync.Mutex
+	problems []error       // of applying
+	unkept   map[key]error // what cannot be put back
 }
 
 // New returns the Bootstrap for c.
-func New(c Config) *Bootstrap { return &Bootstrap{config: c, again: make(chan struct{}, 1)} }
+func New(c Config) *Bootstrap {
+	return &Bootstrap{config: c, again: make(chan struct{}, 1), unkept: map[key]error{}}
+}
 
 // Reapply has the leader read the manifests and apply everything again, if this
 // is the leader.
@@ -116,12 +124,18 @@ func awaitNamespace(ctx context.Context, client kubernetes.Interface) error {
 
 const namespacePoll = 200 * time.Millisecond
 
+// manyEvents is more than there are default objects.
+const manyEvents = 300
+
 func startEvents(ctx context.Context, config *restclient.Config) (record.EventBroadcaster, record.EventRecorder, error) {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, nil, err
 	}
-	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
+	broadcaster := record.NewBroadcaster(record.WithContext(ctx), record.WithCorrelatorOptions(record.CorrelatorOptions{
+		// Many objects may be put back at once, and all are told of one.
+		MaxEvents: manyEvents, BurstSize: manyEvents,
+	}))
 	broadcaster.StartRecordingToSink(&v1core.EventSinkImpl{Interface: client.CoreV1().Events("")})
 	return broadcaster, broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: FieldManager}), nil
 }
@@ -131,20 +145,40 @@ func startEvents(ctx context.Context, config *restclient.Config) (record.EventBr
 func (b *Bootstrap) Healthy(context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.problem
+	problems := slices.Concat(b.problems, slices.SortedFunc(maps.Values(b.unkept), func(a, b error) int { return strings.Compare(a.Error(), b.Error()) }))
+	switch len(problems) {
+	case 0:
+		return nil
+	case 1:
+		return problems[0]
+	}
+	return fmt.Errorf("%w, and %d more", problems[0], len(problems)-1)
 }
 
+// set takes what cannot be applied.
 func (b *Bootstrap) set(problems []error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch len(problems) {
-	case 0:
-		b.problem = nil
-	case 1:
-		b.problem = problems[0]
-	default:
-		b.problem = fmt.Errorf("%w, and %d more", problems[0], len(problems)-1)
+	b.problems = problems
+}
+
+// setKept takes why an object cannot be put back, or that it could.
+func (b *Bootstrap) setKept(which key, problem error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if problem == nil {
+		delete(b.unkept, which)
+		return
 	}
+	b.unkept[which] = problem
+}
+
+// forget forgets all problems.
+func (b *Bootstrap) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.problems = nil
+	clear(b.unkept)
 }
 
 // candidate makes the terms of one Bootstrap.
@@ -163,5 +197,16 @@ func (c *candidate) Prepare(_ context.Context, fence *election.Fence) (election.
 	if err != nil {
 		return nil, err
 	}
-	return &term{candidate: c, apply: a.apply, done: map[string]bool{}, said: map[string]bool{}}, nil
+	watching, err := metadata.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return &term{
+		candidate: c, apply: a.apply, resourceOf: a.resourceOf, metadata: watching,
+		defaults: func() []defaults.Object { return append(defaults.Roles(client), defaults.PriorityClasses(client)...) },
+	}, nil
 }

@@ -5,15 +5,19 @@ package bootstrap
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/metadata"
 	"k8s.io/klog/v2"
 
+	"github.com/khw-controller/khw-controller/pkg/defaults"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
@@ -25,26 +29,49 @@ var retries = wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.2, Steps:
 type term struct {
 	*candidate
 	apply func(context.Context, object) (outcome, *unstructured.Unstructured, error)
-	done  map[string]bool // objects applied in this term, by their content
-	said  map[string]bool // problems told in this term
+	// resourceOf returns as what a kind is served.
+	resourceOf func(schema.GroupVersionKind) (schema.GroupVersionResource, error)
+	metadata   metadata.Interface
+	// defaults returns what Kubernetes has by default. A standby has no use for it.
+	defaults func() []defaults.Object
+
+	// Of a round:
+
+	done         map[string]bool // objects applied, by their content
+	keeper       *keeper
+	defaultsKept bool
+
+	mu   sync.Mutex
+	said map[string]bool // what was told in this round
 }
 
-// Lead applies everything, again and again until it has worked, and then waits
-// to be asked again; the next leader looks again too.
+// Lead applies everything, again and again until it has worked, and puts back what
+// is deleted or changed, until it is asked to begin anew; the next leader looks again
+// too.
 func (t *term) Lead(ctx context.Context, acting func()) error {
 	acting()
-	defer t.set(nil)
 	t.discardRequest()
 	for ctx.Err() == nil {
-		t.applyAll(ctx)
-		select {
-		case <-ctx.Done():
-		case <-t.again:
-			clear(t.done)
-			clear(t.said)
-		}
+		t.round(ctx)
 	}
 	return nil
+}
+
+// round lasts until the next request to begin anew.
+func (t *term) round(ctx context.Context) {
+	ctx, end := context.WithCancel(ctx)
+	defer t.forget()
+	t.done, t.said, t.defaultsKept = map[string]bool{}, map[string]bool{}, false
+	t.keeper = newKeeper(t.metadata, t.tellKept)
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
+	defer end()
+	keeping.Go(func() { t.keeper.run(ctx) })
+	t.applyAll(ctx)
+	select {
+	case <-ctx.Done():
+	case <-t.again:
+	}
 }
 
 // discardRequest forgets a request from before this term, which applies
@@ -62,7 +89,7 @@ func (t *term) applyAll(ctx context.Context) {
 	for ctx.Err() == nil {
 		problems := t.pass(ctx)
 		t.set(problems)
-		if len(problems) == 0 {
+		if len(problems) == 0 && ctx.Err() == nil {
 			t.report(supervisor.Leading, fmt.Sprintf("%d objects applied", len(t.done)))
 			return
 		}
@@ -98,6 +125,9 @@ func (t *term) pass(ctx context.Context) (problems []error) {
 		objects = append(objects, found...)
 	}
 	skipped.Set(float64(bad))
+	if err := t.keepDefaults(ctx); err != nil {
+		problems = append(problems, t.tell("DefaultsNotKept", err))
+	}
 	for _, o := range objects {
 		if ctx.Err() != nil {
 			return nil // of no interest any more
@@ -123,6 +153,9 @@ func (t *term) once(ctx context.Context, o object) error {
 	if err != nil {
 		return fmt.Errorf("%s from %s: %w", o, o.source, err)
 	}
+	if err := t.keepApplied(ctx, o, now); err != nil {
+		return fmt.Errorf("%s from %s: %w", o, o.source, err)
+	}
 	t.done[string(content)] = true
 	switch outcome {
 	case created:
@@ -138,12 +171,22 @@ func (t *term) once(ctx context.Context, o object) error {
 
 // tell makes a problem known where operators look, once in a term.
 func (t *term) tell(reason string, problem error) error {
-	if text := problem.Error(); !t.said[text] {
-		t.said[text] = true
+	if text := problem.Error(); t.sayOnce(text) {
 		klog.ErrorS(nil, "Bootstrap has trouble; it tries again", "reason", text)
 		t.recorder.Event(lease, corev1.EventTypeWarning, reason, text)
 	}
 	return problem
+}
+
+// sayOnce reports whether words were not said yet in this round.
+func (t *term) sayOnce(words string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.said[words] {
+		return false
+	}
+	t.said[words] = true
+	return true
 }
 
 // lease is the object that troubles are told of: objects that cannot be applied

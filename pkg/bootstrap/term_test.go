@@ -13,10 +13,16 @@ import (
 	"testing/synctest"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	fakemetadata "k8s.io/client-go/metadata/fake"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/component-base/metrics/testutil"
 
+	"github.com/khw-controller/khw-controller/pkg/defaults"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
@@ -28,10 +34,39 @@ type fakeCluster struct {
 	reports  []string
 	events   *record.FakeRecorder
 	term     *term
+	metadata *fakemetadata.FakeMetadataClient
+}
+
+// store keeps the metadata of o, for those who watch.
+func (w *fakeCluster) store(o object) {
+	resource, _ := meta.UnsafeGuessKindToResource(o.GroupVersionKind())
+	kept := &metav1.PartialObjectMetadata{
+		TypeMeta:   metav1.TypeMeta{APIVersion: o.GetAPIVersion(), Kind: o.GetKind()},
+		ObjectMeta: metav1.ObjectMeta{Namespace: o.GetNamespace(), Name: o.GetName(), Annotations: o.GetAnnotations()},
+	}
+	if err := w.metadata.Tracker().Create(resource, kept, o.GetNamespace()); err != nil && !apierrors.IsAlreadyExists(err) {
+		panic(err)
+	}
+}
+
+// begin begins a round of which the test makes the passes itself.
+func (w *fakeCluster) begin(t *testing.T) {
+	w.term.done, w.term.said = map[string]bool{}, map[string]bool{}
+	w.term.keeper = newKeeper(w.metadata, w.term.tellKept)
+	t.Cleanup(w.term.keeper.queue.ShutDown)
+}
+
+// newFakeMetadata returns a client of the metadata of an empty cluster.
+func newFakeMetadata() *fakemetadata.FakeMetadataClient {
+	scheme := fakemetadata.NewTestScheme()
+	if err := metav1.AddMetaToScheme(scheme); err != nil {
+		panic(err)
+	}
+	return fakemetadata.NewSimpleMetadataClient(scheme)
 }
 
 func newFakeCluster(dir string) *fakeCluster {
-	w := &fakeCluster{refuses: map[string]error{}, events: record.NewFakeRecorder(100)}
+	w := &fakeCluster{refuses: map[string]error{}, events: record.NewFakeRecorder(1000), metadata: newFakeMetadata()}
 	report := func(_ supervisor.State, detail string) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -39,7 +74,12 @@ func newFakeCluster(dir string) *fakeCluster {
 	}
 	w.term = &term{
 		candidate: &candidate{Bootstrap: New(Config{ManifestsDir: dir}), recorder: w.events, report: report},
-		done:      map[string]bool{}, said: map[string]bool{},
+		metadata:  w.metadata,
+		defaults:  func() []defaults.Object { return nil },
+		resourceOf: func(kind schema.GroupVersionKind) (schema.GroupVersionResource, error) {
+			resource, _ := meta.UnsafeGuessKindToResource(kind)
+			return resource, nil
+		},
 		apply: func(_ context.Context, o object) (outcome, *unstructured.Unstructured, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -47,6 +87,7 @@ func newFakeCluster(dir string) *fakeCluster {
 			if err := w.refuses[o.GetName()]; err != nil {
 				return failed, nil, err
 			}
+			w.store(o)
 			return created, o.Unstructured, nil
 		},
 	}
@@ -176,6 +217,7 @@ func TestAFormerLeaderIsHealthy(t *testing.T) {
 
 func TestWhatIsAppliedIsAnEventOfTheObject(t *testing.T) {
 	w := newFakeCluster(t.TempDir())
+	w.begin(t)
 	for _, o := range []outcome{created, changed, unchanged, protected} {
 		w.term.done, w.term.apply = map[string]bool{}, func(_ context.Context, obj object) (outcome, *unstructured.Unstructured, error) {
 			return o, obj.Unstructured, nil
@@ -196,6 +238,7 @@ func TestWhatIsAppliedIsAnEventOfTheObject(t *testing.T) {
 
 func TestTroubleIsToldOnceInATerm(t *testing.T) {
 	w := newFakeCluster(t.TempDir())
+	w.begin(t)
 	w.refuses[role] = errors.New("the webhook is down")
 	for range 3 {
 		if problems := w.term.pass(t.Context()); len(problems) != 1 {

@@ -15,14 +15,19 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/khw-controller/khw-controller/pkg/cmd/adopt"
+	"github.com/khw-controller/khw-controller/pkg/cmd/certs"
 	"github.com/khw-controller/khw-controller/pkg/cmd/check"
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
+	"github.com/khw-controller/khw-controller/pkg/cmd/etcd"
 	"github.com/khw-controller/khw-controller/pkg/cmd/evaluate"
 	"github.com/khw-controller/khw-controller/pkg/cmd/flags"
+	initcmd "github.com/khw-controller/khw-controller/pkg/cmd/init"
 	"github.com/khw-controller/khw-controller/pkg/cmd/kubectl"
 	"github.com/khw-controller/khw-controller/pkg/cmd/lb"
 	"github.com/khw-controller/khw-controller/pkg/cmd/man"
 	"github.com/khw-controller/khw-controller/pkg/cmd/run"
+	"github.com/khw-controller/khw-controller/pkg/cmd/secretsencrypt"
 	"github.com/khw-controller/khw-controller/pkg/cmd/status"
 	"github.com/khw-controller/khw-controller/pkg/cmd/verify"
 	"github.com/khw-controller/khw-controller/pkg/cmd/version"
@@ -105,10 +110,15 @@ or kubectl, it is that program and takes the lab's command lines.`,
 	root.PersistentFlags().String(cli.RootFlag, "", "A `directory` that every path is put below, for an ordinary user, a test or a second control plane. (default the lab's own paths)")
 	root.AddCommand(
 		run.New(),
+		initcmd.New(),
 		flags.New(),
 		check.New(),
 		status.New(),
 		verify.New(),
+		etcd.New(),
+		certs.New(),
+		adopt.New(),
+		secretsencrypt.New(),
 		kubectl.New(),
 		lb.New(),
 		version.New(),

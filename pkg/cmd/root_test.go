@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 )
 
@@ -68,6 +70,10 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 }
 
 func TestCheckReportsAsJSONAndChangesNothing(t *testing.T) {
+	own, err := utilnet.ChooseHostInterface()
+	if err != nil {
+		t.Fatal(err)
+	}
 	root := t.TempDir()
 	for _, test := range []struct {
 		prepare func()
@@ -86,7 +92,7 @@ func TestCheckReportsAsJSONAndChangesNothing(t *testing.T) {
 	} {
 		test.prepare()
 		before := names(t, root)
-		code, out, errOut := start(t, "check", "-o", "json", "--root", root, "--advertise-address", "192.0.2.10",
+		code, out, errOut := start(t, "check", "-o", "json", "--root", root, "--advertise-address", own.String(),
 			"--kube-apiserver-arg", "bind-address=127.0.0.1", "--kube-apiserver-arg", "secure-port=16443",
 			"--healthz-bind-address=", "--kube-controller-manager-arg", "secure-port=0", "--kube-scheduler-arg", "secure-port=0",
 			"--etcd-arg", "listen-client-urls=https://127.0.0.1:12379", "--etcd-arg", "listen-peer-urls=https://127.0.0.1:12380")

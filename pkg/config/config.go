@@ -25,10 +25,23 @@ type Config struct {
 
 	AdvertiseAddress string
 	EtcdServers      []string
+	// Controllers are the cluster's controllers, name=address each.
+	Controllers []string
+	// SnapshotInterval is how old etcd's newest snapshot may get; 0 for none, and
+	// SnapshotKeep how many are kept.
+	SnapshotInterval time.Duration
+	SnapshotKeep     int
+	// SnapshotS3 is the bucket for copies of them.
+	SnapshotS3 S3
+	// DefragInterval is how often the embedded etcd may be defragmented; 0 for never.
+	DefragInterval time.Duration
 	// HealthzBindAddress is where health checks are answered; empty for nowhere.
 	HealthzBindAddress string
 	// ShutdownDelay is how long a stop waits for load balancers to notice.
 	ShutdownDelay time.Duration
+	// AutoRenewCertificates has the certificates that were made here renew themselves.
+	AutoRenewCertificates bool
+
 	FeatureGates  string
 	LoggingFormat string
 	Verbosity     string
@@ -42,6 +55,9 @@ type Config struct {
 	// requested is what each key was set to, for Changed.
 	requested map[string][]string
 }
+
+// S3 is a bucket of an S3-compatible store; without a Bucket there is none.
+type S3 struct{ Bucket, Prefix, Endpoint, Region, CAFile string }
 
 // Path returns a path of the lab below the root.
 func (c *Config) Path(labPath string) string { return filepath.Join(c.Root, labPath) }

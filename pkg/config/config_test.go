@@ -90,6 +90,7 @@ func TestTheFileIsStrict(t *testing.T) {
 		"a list for a scalar": {"advertise-address:\n  - 1.2.3.4\n", []string{":2:", "advertise-address has to be a single IP"}},
 		"a map for a list":    {"etcd-servers:\n  a: b\n", []string{":2:", "etcd-servers has to be a list"}},
 		"a list in a list":    {"etcd-arg:\n  - [a]\n", []string{":2:", "each item of etcd-arg"}},
+		"a second document":   {"v: 1\n---\nv: 2\n", []string{":2:", "second document"}},
 		"no map":              {"- a\n", []string{":1:", "key: value"}},
 		"no duration":         {"v: 2\nshutdown-delay: 10\n", []string{":2: shutdown-delay", "write it like 10s"}},
 		"no YAML":             {"a: [\n", []string{"khw-controller.yaml"}},
@@ -158,8 +159,18 @@ func TestEveryKeyIsDocumentedAndSettable(t *testing.T) {
 			t.Errorf("%s is not in the reference", k.Name)
 		}
 		value := "a=b"
-		if k.Type == "duration" {
+		switch k.Type {
+		case "duration":
 			value = "1s"
+		case "number":
+			value = "1"
+		case "true|false":
+			value = "true"
+		case "URL":
+			value = "https://192.0.2.1:9000"
+			if _, err := load(t, "", "--"+k.Name, "192.0.2.1:9000"); err == nil || !strings.Contains(err.Error(), "--"+k.Name+`: "192.0.2.1:9000" is no URL`) {
+				t.Errorf("without a scheme: %v", err)
+			}
 		}
 		if _, err := load(t, k.Name+": "+value+"\n", "--"+k.Name, value); err != nil {
 			t.Errorf("%s: %v", k.Name, err)

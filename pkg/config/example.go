@@ -4,7 +4,6 @@ package config
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/khw-controller/khw-controller/pkg/paths"
@@ -27,8 +26,8 @@ var shipped = map[string]struct{ why, yaml string }{
 		"kube-apiserver-arg:\n  - audit-log-path=/var/log/khw-controller/audit.log\n",
 	},
 	"v": {
-		"The lab's 2 is for looking for trouble; with 0 a start is told in some thirty lines. `systemctl reload` takes a " +
-			"change over at once.",
+		"The lab's 2 adds the components' warnings, and 4 is for looking for trouble. `systemctl reload` takes a change over " +
+			"at once.",
 		"v: 0\n",
 	},
 }
@@ -36,9 +35,9 @@ var shipped = map[string]struct{ why, yaml string }{
 // exampleWidth is that of the example's lines.
 const exampleWidth = 80
 
-// WriteExample prints the config file that the packages install: every key with
-// its documentation, commented out unless it is shipped with a value.
-func WriteExample(w io.Writer) error {
+// Example is the config file that the packages install: every key with its
+// documentation, commented out unless it is shipped with a value.
+func Example() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Settings of khw-controller, %s.\n#\n", paths.Config)
 	comment(&b, "Every key is also a flag of `khw-controller run`; a flag beats this file, and this file beats the lab's value. An "+
@@ -59,8 +58,7 @@ func WriteExample(w io.Writer) error {
 		comment(&b, set.why)
 		b.WriteString(set.yaml)
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return []byte(b.String())
 }
 
 func exampleValue(k Key) string {

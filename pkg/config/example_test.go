@@ -3,7 +3,6 @@
 package config
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -12,11 +11,8 @@ import (
 )
 
 func TestTheShippedFileIsReadAndComplete(t *testing.T) {
-	var b bytes.Buffer
-	if err := WriteExample(&b); err != nil {
-		t.Fatal(err)
-	}
-	c, err := load(t, b.String())
+	example := string(Example())
+	c, err := load(t, example)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,14 +28,14 @@ func TestTheShippedFileIsReadAndComplete(t *testing.T) {
 		if isSet {
 			reached++
 		}
-		if want := map[bool]string{true: "\n" + k.Name + ":", false: "\n#" + k.Name + ": "}[isSet]; strings.Count(b.String(), want) != 1 {
+		if want := map[bool]string{true: "\n" + k.Name + ":", false: "\n#" + k.Name + ": "}[isSet]; strings.Count(example, want) != 1 {
 			t.Errorf("%q is not there once", want)
 		}
 	}
 	if reached != len(shipped) {
 		t.Errorf("%d of the %d shipped settings are keys", reached, len(shipped))
 	}
-	for line := range strings.Lines(b.String()) {
+	for line := range strings.Lines(example) {
 		if len(line) > exampleWidth+1 && strings.Count(line, " ") > 1 {
 			t.Errorf("a long line: %q", line)
 		}

@@ -3,8 +3,10 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"go.yaml.in/yaml/v3"
@@ -16,7 +18,9 @@ import (
 // Load reads the config file and puts the flags over it. A file that was named
 // must exist; the default one may be missing.
 func (f *Flags) Load(root string) (*Config, error) {
-	c := &Config{Root: root, HealthzBindAddress: defaultHealthzBindAddress, Args: map[lab.Component][]lab.Override{}}
+	c := &Config{Root: root, Args: map[lab.Component][]lab.Override{},
+		HealthzBindAddress: DefaultHealthzBindAddress, SnapshotInterval: defaultSnapshotInterval, SnapshotKeep: defaultSnapshotKeep,
+		DefragInterval: defaultDefragInterval}
 	path := f.file
 	if path == "" {
 		path = paths.Config.Below(root)
@@ -39,7 +43,7 @@ func (f *Flags) Load(root string) (*Config, error) {
 	}
 	for _, a := range fromFile {
 		// Component flags of both are kept: a flag beats the same flag only.
-		if flagged[a.key.Name] && a.key.Name == "etcd-servers" {
+		if flagged[a.key.Name] && a.key.whole {
 			continue
 		}
 		if err := a.apply(c); err != nil {
@@ -57,7 +61,14 @@ func (f *Flags) Load(root string) (*Config, error) {
 // parse reads a config file: a map from keys to a value or a list of values.
 func parse(path string, data []byte) ([]assignment, error) {
 	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
+	documents := yaml.NewDecoder(bytes.NewReader(data))
+	if err := documents.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	var second yaml.Node
+	if err := documents.Decode(&second); err == nil {
+		return nil, fmt.Errorf("%s:%d: begins a second document, of which nothing would be read; remove this line", path, second.Line)
+	} else if !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if len(doc.Content) == 0 {

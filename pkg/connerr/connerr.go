@@ -67,6 +67,16 @@ func (r Reason) IsServerCertificate() bool {
 	return false
 }
 
+// MayPass reports whether r may be over by itself: a machine, a daemon, a route or a
+// name that is not there yet.
+func (r Reason) MayPass() bool {
+	switch r {
+	case NoSuchHost, Refused, NoRoute, NoAnswer, Closed:
+		return true
+	}
+	return false
+}
+
 // Explain returns the Reason of err, which must not be nil, and one line of words
 // that follow a subject: "refuses the connection: nobody listens there".
 func Explain(err error) (Reason, string) {

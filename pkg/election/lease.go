@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"k8s.io/utils/ptr"
 
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -27,6 +28,7 @@ type LeaseHealth struct {
 	err     error                              // of the last attempt to have the lease
 	since   time.Time                          // of the first of such errors in a row
 	unread  bool                               // the last one was of reading it
+	deleted bool                               // the lease was last found to be gone, while somebody held it
 }
 
 // begin forgets what was known of another run.
@@ -34,7 +36,7 @@ func (h *LeaseHealth) begin(identity string, lasts time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.identity, h.lasts = identity, lasts
-	h.record, h.err, h.unread = nil, nil, false
+	h.record, h.err, h.unread, h.deleted = nil, nil, false, false
 }
 
 // seen takes the record that was read or written. Only a new one shows that
@@ -42,6 +44,7 @@ func (h *LeaseHealth) begin(identity string, lasts time.Duration) {
 func (h *LeaseHealth) seen(record resourcelock.LeaderElectionRecord) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.deleted = false
 	if h.record != nil && h.record.HolderIdentity == record.HolderIdentity && h.record.RenewTime.Equal(&record.RenewTime) {
 		if h.unread {
 			h.err, h.unread = nil, false
@@ -49,6 +52,24 @@ func (h *LeaseHealth) seen(record resourcelock.LeaderElectionRecord) {
 		return
 	}
 	h.record, h.changed, h.err, h.unread = &record, time.Now(), nil, false
+}
+
+// gone takes that there is no lease, and returns the one that is to be waited out
+// all the same, or nil: a lease that was deleted under its holder may have been
+// renewed a moment ago, and its holder acts on until it knows.
+func (h *LeaseHealth) gone() *resourcelock.LeaderElectionRecord {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.unread {
+		h.err, h.unread = nil, false
+	}
+	if !h.heldByAnother() {
+		return nil
+	}
+	if !h.deleted {
+		h.deleted, h.changed = true, time.Now()
+	}
+	return ptr.To(*h.record)
 }
 
 // unreadable takes the error of an attempt to read the lease.
@@ -99,6 +120,9 @@ func (h *LeaseHealth) heldByAnother() bool {
 
 func (h *LeaseHealth) describe() string {
 	if h.heldByAnother() {
+		if h.deleted {
+			return fmt.Sprintf("the lease was deleted; %s, who held it, has until %s to make it again", h.record.HolderIdentity, utc(h.changed.Add(h.lasts)))
+		}
 		// Two looks, because the holder's clock may be another.
 		if time.Since(h.record.RenewTime.Time) > h.lasts && time.Since(h.changed) > h.lasts/5 {
 			return h.record.HolderIdentity + " has not renewed its lease since " + utc(h.record.RenewTime.Time)

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
@@ -89,5 +91,48 @@ func TestWhoLeadsAndWhyNobodyCan(t *testing.T) {
 			l.refused(errRefused)
 		}
 		l.wants("when its own renewals are refused", supervisor.Standby, "nobody leads: the lease of me ran out at", true)
+	})
+}
+
+func TestALeaseThatWasDeletedIsWaitedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stored := &storedLock{record: by(other)}
+		health := new(LeaseHealth)
+		health.begin(own, 15*time.Second)
+		l := &fencingLock{Interface: stored, fence: NewFence(time.Minute), health: health, attempted: func() {}}
+		get := func(after time.Duration, wantHeld bool) {
+			t.Helper()
+			time.Sleep(after)
+			record, raw, err := l.Get(t.Context())
+			if held := err == nil && record.HolderIdentity == other && (stored.err == nil || len(raw) > 0); held != wantHeld || !held && !apierrors.IsNotFound(err) {
+				t.Errorf("after %s more: %v, %v; want it held: %v", after, record, err, wantHeld)
+			}
+		}
+		stored.err = apierrors.NewNotFound(coordinationv1.Resource("leases"), "x")
+		get(0, false) // nobody is known to have held it
+		stored.err = nil
+		get(0, true)
+		stored.err = apierrors.NewNotFound(coordinationv1.Resource("leases"), "x")
+		// It may have been renewed right before it was deleted, and not when it was seen last.
+		get(10*time.Second, true)
+		if state, words := health.standby(); state != supervisor.Standby || !strings.Contains(words, "was deleted; "+other) {
+			t.Errorf("it says %s, %q", state, words)
+		}
+		get(14*time.Second, true)
+		get(time.Second, false)
+
+		// What the holder makes again is its own.
+		stored.err, stored.record = nil, by(other)
+		get(0, true)
+		if _, words := health.standby(); words != other+" leads" {
+			t.Errorf("it says %q", words)
+		}
+		// A lease that was released before it was deleted is nobody's.
+		stored.record = by("")
+		if _, _, err := l.Get(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		stored.err = apierrors.NewNotFound(coordinationv1.Resource("leases"), "x")
+		get(0, false)
 	})
 }

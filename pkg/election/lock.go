@@ -4,6 +4,7 @@ package election
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,16 +25,21 @@ type fencingLock struct {
 }
 
 // Get reads the lease. Somebody else's name in a lease that was ours is its loss:
-// the elector alone would try to win it back until its renew deadline.
+// the elector alone would try to win it back until its renew deadline. A lease that
+// was deleted under another holder counts as held for as long as that one may act.
 func (l *fencingLock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	defer l.attempted()
 	record, raw, err := l.Interface.Get(ctx)
 	switch {
 	case err == nil:
 		l.health.seen(*record)
-	case !apierrors.IsNotFound(err): // which is made then
+	case !apierrors.IsNotFound(err):
 		l.health.unreadable(err)
+	default: // it is made then
+		if held := l.health.gone(); held != nil {
+			return l.asHeld(held)
+		}
 	}
-	defer l.attempted()
 	if err == nil {
 		l.holder = record.HolderIdentity
 		if l.holder != l.Identity() {
@@ -43,6 +49,12 @@ func (l *fencingLock) Get(ctx context.Context) (*resourcelock.LeaderElectionReco
 			l.fence.Close()
 		}
 	}
+	return record, raw, err
+}
+
+// asHeld answers with a lease that was deleted as if it were there.
+func (l *fencingLock) asHeld(record *resourcelock.LeaderElectionRecord) (*resourcelock.LeaderElectionRecord, []byte, error) {
+	raw, err := json.Marshal(record)
 	return record, raw, err
 }
 

@@ -53,6 +53,9 @@ type Config struct {
 	WatchDog *leaderelection.HealthzAdaptor
 	// Health is told how the lease is doing; nil: nobody wants to know.
 	Health *LeaseHealth
+	// Hindered returns what keeps the Candidate from its work, or nil; nil: nothing
+	// is known to.
+	Hindered func(context.Context) error
 }
 
 // NewClient returns a client for Config: a renewal that hangs is given up after
@@ -131,17 +134,20 @@ func (r *runner) term(ctx context.Context, report supervisor.Report) error {
 	defer won.resign()
 	leadCtx, stop := context.WithCancelCause(termCtx)
 	defer stop(nil)
+	tell := &standing{fence: fence, report: report}
 	go func() {
 		fence.AwaitShut(leadCtx)
-		stop(errLeaseLost)
+		if leadCtx.Err() == nil {
+			fence.Close() // for good, whatever renewal may still come back
+			tell.shut()
+			stop(errLeaseLost)
+		}
 	}()
-	context.AfterFunc(won.leading, func() {
-		fence.Close()
-		stop(errLeaseLost)
-	})
+	context.AfterFunc(won.leading, fence.Close)
 	err = supervisor.GuardWithin(leadCtx, r.stopTimeout, func(ctx context.Context) error {
-		return term.Lead(ctx, func() { report(supervisor.Leading, "") })
+		return term.Lead(ctx, tell.acting)
 	})
+	stop(nil) // before the fence: it is not lost by being shut here
 	fence.Close()
 	lost := errors.Is(context.Cause(leadCtx), errLeaseLost)
 	switch {
@@ -182,13 +188,24 @@ func (r *runner) tellOfPreparing(ctx context.Context, report supervisor.Report) 
 			case ctx.Err() != nil:
 				return
 			case err == nil || apierrors.IsNotFound(err):
-				report(supervisor.Starting, preparing)
+				report(supervisor.Starting, preparing+r.hindrance(ctx))
 			default:
 				report(supervisor.Starting, preparing+", and the apiserver cannot be asked: "+oneLine(err))
 			}
 		}
 	}()
 	return func() { cancel(); <-ended }
+}
+
+// hindrance is what keeps the Candidate from its work, to be said after something else.
+func (r *runner) hindrance(ctx context.Context) string {
+	if r.Hindered == nil {
+		return ""
+	}
+	if err := r.Hindered(ctx); err != nil {
+		return "; " + oneLine(err)
+	}
+	return ""
 }
 
 // validity is how long after a renewal was asked for the lease still counts as

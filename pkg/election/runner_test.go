@@ -145,7 +145,14 @@ func TestAPreparationThatLastsTellsWhy(t *testing.T) {
 		}
 		return false, nil, nil
 	})
-	r, err := NewRunner(Config{LeaderElectionConfiguration: settings(), Client: client}, stuck{newActor()})
+	var denied atomic.Bool
+	hindered := func(context.Context) error {
+		if denied.Load() {
+			return errors.New("lacks the right to list nodes")
+		}
+		return nil
+	}
+	r, err := NewRunner(Config{LeaderElectionConfiguration: settings(), Client: client, Hindered: hindered}, stuck{newActor()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,6 +168,11 @@ func TestAPreparationThatLastsTellsWhy(t *testing.T) {
 		})
 	}()
 	if got := <-told; got != "fills its caches" {
+		t.Errorf("told %q", got)
+	}
+	denied.Store(true)
+	<-told // which may be from before
+	if got := <-told; got != "fills its caches; lacks the right to list nodes" {
 		t.Errorf("told %q", got)
 	}
 	refused.Store(true)
@@ -222,10 +234,10 @@ func TestLostLeaseStopsTheTermAndStandsByAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.await(t, supervisor.Starting)
+	a.await(t, supervisor.Standby)
 	if a.acting.Load() != 0 {
 		t.Error("it still acts")
 	}
-	a.await(t, supervisor.Standby)
 	if got := *lease(t, client).Spec.HolderIdentity; got != thief {
 		t.Errorf("the lease was taken back from its holder by %q", got)
 	}

@@ -185,3 +185,26 @@ func copyAll(t *testing.T, to string, from ...string) {
 		t.Fatal(err)
 	}
 }
+
+// TestALastingClientKeepsItsCAs replaces the CA while etcd is as it was: the
+// apiserver goes on, and so does who observes etcd for it.
+func TestALastingClientKeepsItsCAs(t *testing.T) {
+	own, others := files(t), files(t)
+	config, err := Config{CAFile: own.CA, CertFile: own.Cert, KeyFile: own.Key}.Loaded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint := "https://" + serve(t, memberTLS(t, own, own), func(context.Context) error { return nil })
+	copyAll(t, own.CA, others.CA)
+	if p := config.Check(t.Context(), endpoint); p != nil {
+		t.Error(p)
+	}
+	if p := (Config{CAFile: own.CA, CertFile: own.Cert, KeyFile: own.Key}).Check(t.Context(), endpoint); p == nil {
+		t.Error("the CA in the file is another one, and the test shows nothing")
+	}
+	copyAll(t, own.Key, others.Key)
+	copyAll(t, own.Cert, others.Cert)
+	if p := config.Check(t.Context(), endpoint); p == nil || p.Reason != connerr.ClientCertRefused {
+		t.Errorf("with another certificate in its file: %v, want %s", p, connerr.ClientCertRefused)
+	}
+}

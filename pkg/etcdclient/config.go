@@ -35,19 +35,33 @@ type Config struct {
 	// CAFile, CertFile and KeyFile are PEM files; "" for none. Without a CAFile
 	// the machine's CAs are trusted.
 	CAFile, CertFile, KeyFile string
+
+	roots *x509.CertPool // what Loaded has read from CAFile, or nil
+}
+
+// Loaded returns c with the CAs that CAFile holds now, for a client that lasts:
+// the apiserver's reads them once, and its certificate for every connection.
+func (c Config) Loaded() (Config, error) {
+	if c.CAFile == "" {
+		return c, nil
+	}
+	var err error
+	c.roots, err = authorities(c.CAFile)
+	return c, err
 }
 
 // TLS reads the files, as the apiserver's etcd client does (client/pkg/v3's
 // transport.TLSInfo). Its error is a *Problem that names the file.
 func (c Config) TLS() (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CAFile != "" {
-		pool, err := authorities(c.CAFile)
-		if err != nil {
+	loaded := c
+	if c.roots == nil {
+		var err error
+		if loaded, err = c.Loaded(); err != nil {
 			return nil, err
 		}
-		config.RootCAs = pool
 	}
+	config.RootCAs = loaded.roots
 	switch {
 	case c.CertFile == "" && c.KeyFile == "":
 		return config, nil

@@ -2,6 +2,21 @@
 
 package etcdclient
 
+import (
+	"fmt"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+)
+
+// Display is what a listed member is called: one that has not started yet has no
+// name.
+func Display(m *pb.Member) string {
+	if m.Name != "" {
+		return m.Name
+	}
+	return fmt.Sprintf("%x", m.ID)
+}
+
 // Member is how one member is doing.
 type Member struct {
 	Name     string `json:"name"`

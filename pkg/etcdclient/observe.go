@@ -155,10 +155,7 @@ func (o *Observer) alarms(ctx context.Context, endpoint string) map[uint64][]str
 // ask returns how one member is, with its applied index in Behind, and the index
 // that it knows to be committed.
 func (o *Observer) ask(ctx context.Context, m *pb.Member) (Member, uint64) {
-	out := Member{Name: m.Name, Learner: m.IsLearner}
-	if out.Name == "" {
-		out.Name = fmt.Sprintf("%x", m.ID)
-	}
+	out := Member{Name: Display(m), Learner: m.IsLearner}
 	if len(m.ClientURLs) == 0 {
 		out.Error = "has not started yet"
 		return out, 0

@@ -4,6 +4,7 @@ package healthz
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/pem"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,10 +105,7 @@ func TestTheWrongCA(t *testing.T) {
 		t.Errorf("it is told %q", r.Header.Get("Authorization"))
 	}))
 	defer server.Close()
-	f := pki.FilesIn(t.TempDir())
-	if err := pki.Generate(f, pki.Spec{AdvertiseAddress: net.IPv4(192, 0, 2, 10), ServiceIP: net.IPv4(10, 32, 0, 1), ServerPort: 6443}); err != nil {
-		t.Fatal(err)
-	}
+	f := labFiles(t)
 	b, err := NewBackend(server.Listener.Addr().String(), f.CA, token)
 	if err != nil {
 		t.Fatal(err)
@@ -126,5 +125,87 @@ func TestACAFileThatIsNone(t *testing.T) {
 	}
 	if _, err := NewBackend("127.0.0.1:1", path, token); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v, want an error that names %s", err, path)
+	}
+}
+
+// labFiles makes the lab's files, whose certificate is for 127.0.0.1 too.
+func labFiles(t *testing.T) pki.Files {
+	t.Helper()
+	f := pki.FilesIn(t.TempDir())
+	if err := pki.Generate(f, pki.Spec{AdvertiseAddress: net.IPv4(192, 0, 2, 10), ServiceIP: net.IPv4(10, 32, 0, 1), ServerPort: 6443}); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// TestWhatIsAtTheOtherEndOfAKeptConnection asks an apiserver while its certificate,
+// and the CA in the file, become others.
+func TestWhatIsAtTheOtherEndOfAKeptConnection(t *testing.T) {
+	own, next := labFiles(t), labFiles(t)
+	pair := func(f pki.Files) tls.Certificate {
+		p, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	trust := func(text string, files ...string) {
+		data := []byte(text)
+		for _, f := range files {
+			pem, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data = append(data, pem...)
+		}
+		if err := os.WriteFile(ca, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var shown atomic.Value
+	shown.Store(pair(own))
+	var handshakes atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") }))
+	server.Listener = tls.NewListener(server.Listener, &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		handshakes.Add(1)
+		p := shown.Load().(tls.Certificate)
+		return &p, nil
+	}})
+	server.Start()
+	defer server.Close()
+	trust("", own.CA)
+	now := time.Now()
+	b, err := newAPIServer(server.Listener.Addr().String(), ca, token, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	expires := shown.Load().(tls.Certificate).Leaf.NotAfter
+	for _, step := range []struct {
+		name       string
+		change     func()
+		passes     time.Duration
+		want       Verdict
+		handshakes int32 // in all
+	}{
+		{"at first", func() {}, 0, OK, 1},
+		{"a second later", func() {}, time.Second, OK, 1},
+		{"another certificate of the same CA", func() {}, reconnectAfter, OK, 2},
+		{"another CA beside it", func() { trust("", own.CA, next.CA) }, reconnectAfter, OK, 3},
+		{"a certificate of the other", func() { shown.Store(pair(next)) }, reconnectAfter, OK, 4},
+		{"the former CA alone", func() { trust("", own.CA) }, reconnectAfter, Certificate, 5},
+		{"no CA, and the former one's certificate", func() { trust("hello"); shown.Store(pair(own)) }, reconnectAfter, OK, 6},
+		{"no file", func() { os.Remove(ca) }, reconnectAfter, OK, 7},
+		{"expired meanwhile", func() {}, expires.Sub(now), Certificate, 8},
+	} {
+		step.change()
+		now = now.Add(step.passes)
+		got, err := b.Ask(t.Context(), "/healthz")
+		if got != step.want {
+			t.Errorf("%s: got %s (%v), want %s", step.name, got, err, step.want)
+		}
+		if n := handshakes.Load(); n != step.handshakes {
+			t.Errorf("%s: %d handshakes, want %d", step.name, n, step.handshakes)
+		}
 	}
 }

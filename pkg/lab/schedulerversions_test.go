@@ -258,22 +258,3 @@ func TestNoOldVersionIsLeftOut(t *testing.T) {
 		}
 	}
 }
-
-func FuzzSchedulerConfig(f *testing.F) {
-	f.Add([]byte("apiVersion: componentconfig/v1alpha1\nkind: KubeSchedulerConfiguration\nleaderElection: {resourceLock: endpoints}\n"))
-	f.Add([]byte("apiVersion: kubescheduler.config.k8s.io/v1alpha1\nkind: KubeSchedulerConfiguration\nplugins: {postFilter: {enabled: [{name: a}]}}\nhardPodAffinitySymmetricWeight: 2\ndisablePreemption: true\n"))
-	f.Add([]byte("apiVersion: kubescheduler.config.k8s.io/v1alpha2\nkind: KubeSchedulerConfiguration\nprofiles: [{}, null]\nextenders: [{httpTimeout: 1}]\nbindTimeoutSeconds: 3\n"))
-	f.Add([]byte("apiVersion: kubescheduler.config.k8s.io/v1beta1\nkind: KubeSchedulerConfiguration\nprofiles: [{plugins: {score: {enabled: [{name: RequestedToCapacityRatio}], disabled: [{name: '*'}]}}, pluginConfig: [{name: RequestedToCapacityRatio, args: {shape: []}}]}]\n"))
-	f.Add([]byte("apiVersion: kubescheduler.config.k8s.io/v1beta3\nkind: KubeSchedulerConfiguration\nclientConnection: null\nparallelism: 2\n"))
-	f.Add([]byte("apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nclientConnection: null\n"))
-	f.Add([]byte("apiVersion: v1\nkind: Policy\n"))
-	f.Fuzz(func(t *testing.T, file []byte) {
-		out, _, err := SchedulerConfig(file, nil, ClientLimits())
-		if err != nil {
-			return
-		}
-		if _, notices, err := SchedulerConfig(out, nil, ClientLimits()); err != nil || len(notices) > 0 {
-			t.Errorf("not in today's form after a conversion: %v, %q\n%s", err, notices, out)
-		}
-	})
-}

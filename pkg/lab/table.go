@@ -58,6 +58,16 @@ func gone(c Component, name, value, currentValue string) Flag {
 		Status: r.Status(value), Since: r.Release, Why: r.Why}
 }
 
+// Verbosity is the lab's --v.
+const Verbosity = "2"
+
+// verbosity is the lab's --v: its value is kept, and means less.
+func verbosity(c Component) Flag {
+	f := kept(c, "v", Verbosity)
+	f.Why = "Below 4 the log of `khw-controller run` is its own story and the components' warnings and errors; from 4 on it is all that they log."
+	return f
+}
+
 var apiServerFlags = []Flag{
 	kept(APIServer, "advertise-address", internalIP),
 	kept(APIServer, "allow-privileged", "true"),
@@ -90,7 +100,7 @@ var apiServerFlags = []Flag{
 	kept(APIServer, "service-node-port-range", "30000-32767"),
 	kept(APIServer, "tls-cert-file", string(paths.Cert)),
 	kept(APIServer, "tls-private-key-file", string(paths.Key)),
-	kept(APIServer, "v", "2"),
+	verbosity(APIServer),
 	added(APIServer, "service-account-issuer", serviceAccountIssuer, "v1.20",
 		"Required: every service account token names its issuer."),
 	added(APIServer, "service-account-signing-key-file", string(paths.ServiceAccountKey), "v1.20",
@@ -111,7 +121,7 @@ var controllerManagerFlags = append([]Flag{
 	kept(ControllerManager, "service-account-private-key-file", string(paths.ServiceAccountKey)),
 	kept(ControllerManager, "service-cluster-ip-range", "10.32.0.0/24"),
 	kept(ControllerManager, "use-service-account-credentials", "true"),
-	kept(ControllerManager, "v", "2"),
+	verbosity(ControllerManager),
 	added(ControllerManager, "kube-api-qps", clientQPS, "",
 		"The stock 20 requests a second hold the start back by about 5 s; API Priority and Fairness protects the apiserver."),
 	added(ControllerManager, "kube-api-burst", clientBurst, "", "As --kube-api-qps."),
@@ -120,5 +130,5 @@ var controllerManagerFlags = append([]Flag{
 var schedulerFlags = append([]Flag{
 	{Scheduler, "config", string(paths.SchedulerConfig), "config", string(paths.SchedulerConfig), Changed, "v1.19",
 		"componentconfig/v1alpha1 is read and converted to kubescheduler.config.k8s.io/v1; its client limits are raised (stock 50 requests a second bind about 50 pods a second) unless the file sets them."},
-	kept(Scheduler, "v", "2"),
+	verbosity(Scheduler),
 }, lookUpCallers(Scheduler, string(paths.SchedulerKubeconfig), "The same file as in its configuration.")...)

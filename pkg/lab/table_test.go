@@ -99,7 +99,8 @@ func TestEveryRowIsTrueOfThisKubernetes(t *testing.T) {
 					t.Errorf("%s --%s is said to be gone and is there", c, f.Name)
 				}
 			}
-			if (f.Status == Kept) != (f.Why == "") {
+			// One flag is kept and means less: the log is not that of four daemons.
+			if (f.Status == Kept && f.Name != "v") != (f.Why == "") {
 				t.Errorf("%s --%s is %s, and the reason is %q", c, f.Name, f.Status, f.Why)
 			}
 		}

@@ -164,22 +164,3 @@ func TestWordsOfACommandLine(t *testing.T) {
 		})
 	}
 }
-
-func FuzzTranslateArgv(f *testing.F) {
-	f.Add("--kubelet-https=true\n--v=2")
-	f.Add("--runtime-config\napi/all,x")
-	f.Add("--enable_admission_plugins=Initializers,,")
-	f.Fuzz(func(t *testing.T, words string) {
-		argv := strings.Split(words, "\n")
-		for _, c := range Components() {
-			out, _, err := TranslateArgv(c, argv)
-			if err != nil {
-				continue
-			}
-			again, notices, err := TranslateArgv(c, out)
-			if err != nil || !slices.Equal(again, out) {
-				t.Errorf("%s: not in today's form after a translation: %q, then %q, %v, %q", c, out, again, err, notices)
-			}
-		}
-	})
-}

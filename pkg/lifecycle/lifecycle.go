@@ -152,9 +152,11 @@ func (l *Lifecycle) Reloading(f func()) {
 }
 
 // ExtendStart asks the service manager for more time while the start makes
-// progress, until it is over or ctx ends.
-func (l *Lifecycle) ExtendStart(ctx context.Context) {
-	(&startTimeout{started: l.isReady, work: workDone, extend: l.notify.ExtendTimeout}).run(ctx, extendEvery)
+// progress, until it is over or ctx ends. A start that waits makes progress with
+// each of its checks.
+func (l *Lifecycle) ExtendStart(ctx context.Context, checks func() int64) {
+	work := func() int64 { return workDone() + checks() }
+	(&startTimeout{started: l.isReady, work: work, extend: l.notify.ExtendTimeout}).run(ctx, extendEvery)
 }
 
 // isReady reports whether the start is over: all is up, or a stop has begun.

@@ -42,6 +42,20 @@ func (f File) Replace(data []byte) error {
 	return nil
 }
 
+// Exchange has another file, with data, at the same path at once: whoever reads it
+// meanwhile reads the one or the other. Nobody who watches is told.
+func (f File) Exchange(data []byte) error {
+	other, err := New(f.name, data)
+	if err != nil {
+		return err
+	}
+	defer other.Close()
+	if err := unix.Dup3(other.fd, f.fd, unix.O_CLOEXEC); err != nil {
+		return fmt.Errorf("exchanging %s in memory: %w", f.name, err)
+	}
+	return nil
+}
+
 // Path is where this process reads the file.
 func (f File) Path() string { return fmt.Sprintf("/proc/self/fd/%d", f.fd) }
 

@@ -40,12 +40,25 @@ const (
 	Config Path = "/etc/kubernetes/config/khw-controller.yaml"
 	// Manifests is the directory of what is applied with the lab's RBAC.
 	Manifests Path = "/etc/kubernetes/manifests.d"
+	// Snapshots is the directory of etcd's snapshots.
+	Snapshots Path = "/var/lib/khw-controller/snapshots"
 	// StatusSocket is where `khw-controller status` asks.
 	StatusSocket Path = "/run/khw-controller.sock"
 	// Lock keeps a second process from the same root.
 	Lock Path = LabDir + "/khw-controller.lock"
 	// Crash is the report of an end that nothing could prevent.
 	Crash Path = LabDir + "/khw-controller.crash"
+	// Change says that a change of the lab's files is to be finished.
+	Change Path = LabDir + "/khw-controller.change"
+	// Adoption is the directory in which it is recorded what `adopt` has changed. Only
+	// root may write above it: what is undone by root is not for the service to say.
+	Adoption Path = "/var/lib/khw-controller.adopt"
+	// NextCA and NextCAKey are there while the CA is rotated, NextServiceAccount and
+	// NextServiceAccountKey while the key of service account tokens is.
+	NextCA                Path = LabDir + "/next-ca.pem"
+	NextCAKey             Path = LabDir + "/next-ca-key.pem"
+	NextServiceAccount    Path = LabDir + "/next-service-account.pem"
+	NextServiceAccountKey Path = LabDir + "/next-service-account-key.pem"
 	// Inventory lists what this program has made.
 	Inventory Path = LabDir + "/khw-controller.made"
 )

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package pki makes what lab chapters 04 to 06 leave behind: a certificate
-// authority, the controller's certificates, kubeconfigs and the encryption
-// configuration. It makes all of it or nothing, and never touches a file that
-// exists.
+// authority, the controllers' certificates, kubeconfigs and the encryption
+// configuration. It makes all of it or nothing, and renews what is there; what it
+// replaces is kept beside.
 package pki
 
 import (
@@ -36,6 +36,11 @@ func FilesIn(dir string) Files {
 		SchedulerKubeconfig:         in(paths.SchedulerKubeconfig),
 		AdminKubeconfig:             in(paths.AdminKubeconfig),
 	}
+}
+
+// Journal is where it is noted that a change of these files is to be finished.
+func (f Files) Journal() string {
+	return filepath.Join(filepath.Dir(f.CA), filepath.Base(string(paths.Change)))
 }
 
 // Required lists what a controller cannot run without: all but the admin's

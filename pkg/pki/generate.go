@@ -4,25 +4,20 @@ package pki
 
 import (
 	"cmp"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/base64"
-	"fmt"
 	"net"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"github.com/khw-controller/khw-controller/pkg/atomicfiles"
 )
 
-// Spec says whom the certificates are for.
+// Spec says whom one controller's certificates are for.
 type Spec struct {
-	// AdvertiseAddress is where the apiserver is reached from other machines.
+	// AdvertiseAddress is where the apiserver is reached from other machines; nil
+	// where Hosts says so.
 	AdvertiseAddress net.IP
+	// Hosts are more names and addresses that the apiserver is reached by.
+	Hosts []string
 	// ServiceIP is the first address of the service range, at which pods reach
 	// the apiserver: 10.32.0.1 in the lab.
 	ServiceIP net.IP
@@ -30,6 +25,13 @@ type Spec struct {
 	// machine, for the kubeconfigs; without a host it is 127.0.0.1, as in the lab.
 	ServerHost string
 	ServerPort int
+	// KeyAlgorithm is that of the keys that are made; ECDSA where it is empty.
+	KeyAlgorithm KeyAlgorithm
+	// Authority signs; nil for one that is made.
+	Authority *Authority
+	// Journal is where Generate notes what is to be finished; "" for the one beside
+	// the CA.
+	Journal string
 }
 
 const (
@@ -37,133 +39,53 @@ const (
 	serverCN    = "kubernetes"              // the user whom the kubelet RBAC binds
 )
 
-// serverNames are the names that pods and people call the apiserver by.
-var serverNames = []string{
-	"kubernetes", "kubernetes.default", "kubernetes.default.svc",
-	"kubernetes.default.svc.cluster", "kubernetes.default.svc.cluster.local", "localhost",
+// hosts are all names and addresses that the apiserver is to be called by: those
+// that pods and people use, and those of s.
+func (s Spec) hosts() []string {
+	all := []string{
+		"kubernetes", "kubernetes.default", "kubernetes.default.svc",
+		"kubernetes.default.svc.cluster", "kubernetes.default.svc.cluster.local", "localhost",
+	}
+	for _, ip := range []net.IP{s.ServiceIP, s.AdvertiseAddress, net.IPv4(127, 0, 0, 1), net.IPv6loopback} {
+		if ip != nil {
+			all = append(all, ip.String())
+		}
+	}
+	all = append(all, s.serverHost())
+	return append(all, s.Hosts...)
 }
+
+func (s Spec) serverHost() string { return cmp.Or(s.ServerHost, "127.0.0.1") }
+
+func (s Spec) keyAlgorithm() KeyAlgorithm { return cmp.Or(s.KeyAlgorithm, ECDSA) }
 
 // Generate makes every file of f. On any error, such as a file that exists or a
 // full disk, nothing of it is left behind.
 func Generate(f Files, spec Spec) error {
 	now := time.Now()
-	ca, err := newAuthority(now)
+	cluster, err := NewCluster(spec.Authority, spec.keyAlgorithm(), now)
 	if err != nil {
 		return err
 	}
 	var out output
-	out.pair(f.CA, f.CAKey, ca)
-
-	names := serverNames
-	if host, err := os.Hostname(); err == nil {
-		names = append(names[:len(names):len(names)], host)
-	}
-	addresses := []net.IP{spec.ServiceIP, spec.AdvertiseAddress, net.IPv4(127, 0, 0, 1), net.IPv6loopback}
-	host := cmp.Or(spec.ServerHost, "127.0.0.1")
-	if ip := net.ParseIP(host); ip != nil && !slices.ContainsFunc(addresses, ip.Equal) {
-		addresses = append(addresses, ip)
-	}
-	out.leaf(ca, f.Cert, f.Key, now, x509.Certificate{
-		Subject:     subject(serverCN, "Kubernetes", leafUnit),
-		DNSNames:    names,
-		IPAddresses: addresses,
-	})
-	out.leaf(ca, f.ServiceAccount, f.ServiceAccountKey, now, x509.Certificate{
-		Subject: subject("service-accounts", "Kubernetes", leafUnit),
-	})
-	server := "https://" + net.JoinHostPort(host, strconv.Itoa(spec.ServerPort))
-	out.kubeconfig(ca, f.ControllerManagerKubeconfig, now, server, "system:kube-controller-manager", "system:kube-controller-manager")
-	out.kubeconfig(ca, f.SchedulerKubeconfig, now, server, "system:kube-scheduler", "system:kube-scheduler")
-	out.kubeconfig(ca, f.AdminKubeconfig, now, server, "admin", "system:masters")
-	out.encryptionConfig(f.EncryptionConfig)
+	out.shared(f, cluster)
+	out.controller(f, spec, cluster.authority, now)
 	if out.err != nil {
 		return out.err
 	}
-	return writeAll(out.files)
+	return atomicfiles.Write(cmp.Or(spec.Journal, f.Journal()), out.files, now)
 }
 
-// output collects the files to write, up to the first error.
-type output struct {
-	files []file
-	err   error
-}
-
-func (o *output) add(path string, mode os.FileMode, data []byte) {
-	if path != "" {
-		o.files = append(o.files, file{path, mode, data})
+// split parts hosts into names and addresses, each once.
+func split(hosts []string) (names []string, addresses []net.IP) {
+	for _, host := range hosts {
+		ip := net.ParseIP(host)
+		switch {
+		case ip != nil && !slices.ContainsFunc(addresses, ip.Equal):
+			addresses = append(addresses, ip)
+		case ip == nil && !slices.Contains(names, host):
+			names = append(names, host)
+		}
 	}
-}
-
-func (o *output) pair(certPath, keyPath string, p *pair) {
-	key, err := p.keyPEM()
-	if err != nil {
-		o.err = err
-		return
-	}
-	o.add(certPath, 0o644, p.certPEM())
-	o.add(keyPath, 0o600, key)
-}
-
-func (o *output) leaf(ca *pair, certPath, keyPath string, now time.Time, template x509.Certificate) {
-	if o.err != nil {
-		return
-	}
-	p, err := ca.leaf(now, template)
-	if err != nil {
-		o.err = err
-		return
-	}
-	o.pair(certPath, keyPath, p)
-}
-
-// kubeconfig makes a client certificate and puts it, its key and the CA into a
-// kubeconfig, as lab chapter 05 does with --embed-certs=true.
-func (o *output) kubeconfig(ca *pair, path string, now time.Time, server, user, group string) {
-	if o.err != nil {
-		return
-	}
-	client, err := ca.leaf(now, x509.Certificate{Subject: subject(user, group, leafUnit)})
-	if err != nil {
-		o.err = err
-		return
-	}
-	key, err := client.keyPEM()
-	if err != nil {
-		o.err = err
-		return
-	}
-	config := clientcmdapi.NewConfig()
-	config.Clusters[clusterName] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: ca.certPEM()}
-	config.AuthInfos[user] = &clientcmdapi.AuthInfo{ClientCertificateData: client.certPEM(), ClientKeyData: key}
-	config.Contexts["default"] = &clientcmdapi.Context{Cluster: clusterName, AuthInfo: user}
-	config.CurrentContext = "default"
-	data, err := clientcmd.Write(*config)
-	if err != nil {
-		o.err = fmt.Errorf("writing the kubeconfig of %s: %w", user, err)
-		return
-	}
-	o.add(path, 0o600, data)
-}
-
-// encryptionTemplate is lab chapter 06's file in its form since Kubernetes v1.13.
-const encryptionTemplate = `kind: EncryptionConfiguration
-apiVersion: apiserver.config.k8s.io/v1
-resources:
-  - resources:
-      - secrets
-    providers:
-      - aescbc:
-          keys:
-            - name: key1
-              secret: KEY
-      - identity: {}
-`
-
-func (o *output) encryptionConfig(path string) {
-	key := make([]byte, 32)
-	if _, err := rand.Read(key); err != nil {
-		o.err = fmt.Errorf("making an encryption key: %w", err)
-		return
-	}
-	o.add(path, 0o600, []byte(strings.Replace(encryptionTemplate, "KEY", base64.StdEncoding.EncodeToString(key), 1)))
+	return names, addresses
 }

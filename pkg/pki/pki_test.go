@@ -22,7 +22,7 @@ import (
 )
 
 func spec() Spec {
-	return Spec{AdvertiseAddress: net.ParseIP("10.240.0.10"), ServiceIP: net.ParseIP("10.32.0.1"), ServerPort: 7443}
+	return Spec{AdvertiseAddress: net.ParseIP("10.240.0.10"), Hosts: []string{"controller-0"}, ServiceIP: net.ParseIP("10.32.0.1"), ServerPort: 7443}
 }
 
 func generate(t *testing.T) Files {
@@ -56,12 +56,8 @@ func TestServerCertificateIsGoodForEveryNameOfTheLab(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(readCert(t, f.CA))
 	server := readCert(t, f.Cert)
-	host, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, name := range []string{
-		"127.0.0.1", "::1", "10.240.0.10", "10.32.0.1", "localhost", host,
+		"127.0.0.1", "::1", "10.240.0.10", "10.32.0.1", "localhost", "controller-0",
 		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster", "kubernetes.default.svc.cluster.local",
 	} {
 		for _, usage := range []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} {

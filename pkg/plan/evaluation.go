@@ -43,6 +43,7 @@ func (p *Plan) substitute(r *evaluation.Request, dir string) error {
 		return err
 	}
 	others := pki.FilesIn(dir)
+	spec.Journal = others.Journal()
 	if err := pki.Generate(others, spec); err != nil {
 		return err
 	}

@@ -14,7 +14,8 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/paths"
 )
 
-// Free space below which a start makes no sense, in bytes.
+// Free space below which a start makes no sense, in bytes: etcd makes the segments
+// of its log in advance, 64 MB each, and its database grows beside them.
 const (
 	etcdNeeds  = 100 << 20
 	otherNeeds = 10 << 20
@@ -27,29 +28,43 @@ type Dir struct {
 	Flag string
 	// Need is the free space wanted, in bytes.
 	Need uint64
+	// Full is what happens when nothing can be written to it any more.
+	Full string
 }
 
-// Listeners lists every address that will be listened on, as host:port, with the
-// flag that moves it. Systemd's socket is not among them: it is open already.
-func (p *Plan) Listeners() []Value {
-	var all []Value
+// HealthzFlag moves the port for health checks.
+const HealthzFlag = "--healthz-bind-address"
+
+// Listener is an address that will be listened on, host:port, with the flag that
+// moves its port.
+type Listener struct {
+	Flag, Value string
+	// AddressFlag moves its address.
+	AddressFlag string
+}
+
+// Listeners lists every address that will be listened on. Systemd's socket is not
+// among them: it is open already.
+func (p *Plan) Listeners() []Listener {
+	var all []Listener
 	add := func(c lab.Component, ip net.IP, port int) {
 		if port != 0 {
-			all = append(all, Value{ArgFlag(c, "secure-port"), net.JoinHostPort(ip.String(), strconv.Itoa(port))})
+			all = append(all, Listener{ArgFlag(c, "secure-port"), net.JoinHostPort(ip.String(), strconv.Itoa(port)), ArgFlag(c, "bind-address")})
 		}
 	}
 	add(lab.APIServer, p.APIServer.SecureServing.BindAddress, p.APIServer.SecureServing.BindPort)
 	add(lab.ControllerManager, p.ControllerManager.SecureServing.BindAddress, p.ControllerManager.SecureServing.BindPort)
 	add(lab.Scheduler, p.Scheduler.SecureServing.BindAddress, p.Scheduler.SecureServing.BindPort)
+	one := func(flag, address string) { all = append(all, Listener{flag, address, flag}) }
 	if p.Config.HealthzBindAddress != "" && p.HealthSocket == nil {
-		all = append(all, Value{"--healthz-bind-address", p.Config.HealthzBindAddress})
+		one(HealthzFlag, p.Config.HealthzBindAddress)
 	}
 	if p.Etcd != nil {
 		for _, u := range p.Etcd.ListenClientUrls {
-			all = append(all, Value{"--etcd-arg listen-client-urls", u.Host})
+			one("--etcd-arg listen-client-urls", u.Host)
 		}
 		for _, u := range p.Etcd.ListenPeerUrls {
-			all = append(all, Value{"--etcd-arg listen-peer-urls", u.Host})
+			one("--etcd-arg listen-peer-urls", u.Host)
 		}
 	}
 	return all
@@ -57,12 +72,12 @@ func (p *Plan) Listeners() []Value {
 
 // Dirs lists the directories that will be written to.
 func (p *Plan) Dirs() []Dir {
-	dirs := []Dir{{Path: p.Path(paths.LabDir), Need: otherNeeds}}
+	dirs := []Dir{{Path: p.Path(paths.LabDir), Need: otherNeeds, Full: "certificates cannot be renewed, and a crash leaves no report"}}
 	if p.AuditLog.Path != "" {
-		dirs = append(dirs, Dir{Path: filepath.Dir(p.AuditLog.Path), Flag: p.AuditLog.Flag, Need: otherNeeds})
+		dirs = append(dirs, Dir{Path: filepath.Dir(p.AuditLog.Path), Flag: p.AuditLog.Flag, Need: otherNeeds, Full: "audit events are lost"})
 	}
 	if p.Etcd != nil {
-		dirs = append(dirs, Dir{Path: p.Etcd.Dir, Need: etcdNeeds})
+		dirs = append(dirs, Dir{Path: p.Etcd.Dir, Need: etcdNeeds, Full: "etcd ends, and the control plane with it"})
 	}
 	return dirs
 }

@@ -3,15 +3,17 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"k8s.io/klog/v2"
-	utilnet "k8s.io/utils/net"
 
+	"github.com/khw-controller/khw-controller/pkg/atomicfiles"
+	"github.com/khw-controller/khw-controller/pkg/inventory"
+	"github.com/khw-controller/khw-controller/pkg/paths"
 	"github.com/khw-controller/khw-controller/pkg/pki"
 )
 
@@ -36,9 +38,9 @@ func (p *Plan) GenerateMissing() error {
 	if err := pki.Generate(p.Files, spec); err != nil {
 		return fmt.Errorf("making the lab's certificates, kubeconfigs and encryption configuration: %w", err)
 	}
-	entries, err := checksums(append(p.Files.Required(), p.Files.AdminKubeconfig))
+	entries, err := inventory.Files(append(p.Files.Required(), p.Files.AdminKubeconfig))
 	if err == nil {
-		err = p.addToInventory(entries)
+		err = inventory.Add(p.Path(paths.Inventory), entries)
 	}
 	if err != nil {
 		return fmt.Errorf("recording what was made: %w", err)
@@ -48,9 +50,21 @@ func (p *Plan) GenerateMissing() error {
 	return nil
 }
 
+// claimEtcdData records the embedded member's data as made by this program when
+// there is none yet.
+func (p *Plan) claimEtcdData() error {
+	if p.Etcd == nil {
+		return nil
+	}
+	if _, err := os.Lstat(filepath.Join(p.Etcd.Dir, "member")); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return inventory.Add(p.Path(paths.Inventory), []inventory.Entry{inventory.Directory(filepath.Join(p.Etcd.Dir, "member"))})
+}
+
 // pkiSpec says whom the certificates are for.
 func (p *Plan) pkiSpec() (pki.Spec, error) {
-	serviceIP, err := firstServiceIP(p.ServiceRanges[0].Value)
+	serviceIP, err := pki.ServiceIP(p.ServiceRanges[0].Value)
 	if err != nil {
 		return pki.Spec{}, err
 	}
@@ -58,15 +72,19 @@ func (p *Plan) pkiSpec() (pki.Spec, error) {
 	if err != nil {
 		return pki.Spec{}, fmt.Errorf("--kube-apiserver-arg bind-address: %w", err)
 	}
-	return pki.Spec{AdvertiseAddress: p.AdvertiseAddress, ServiceIP: serviceIP, ServerHost: host, ServerPort: p.Port}, nil
+	name, err := os.Hostname()
+	if err != nil {
+		return pki.Spec{}, fmt.Errorf("naming this controller: %w", err)
+	}
+	return pki.Spec{
+		AdvertiseAddress: p.AdvertiseAddress, Hosts: []string{name}, ServiceIP: serviceIP, ServerHost: host, ServerPort: p.Port,
+		Journal: p.Path(paths.Change),
+	}, nil
 }
 
-// firstServiceIP is the address at which pods reach the apiserver.
-func firstServiceIP(ranges string) (net.IP, error) {
-	first, _, _ := strings.Cut(ranges, ",")
-	cidr, err := utilnet.ParseCIDRs([]string{first})
-	if err != nil {
-		return nil, fmt.Errorf("--service-cluster-ip-range: %w", err)
-	}
-	return utilnet.GetIndexedIP(cidr[0], 1)
-}
+// ChangeInterrupted reports whether a change of the lab's files was interrupted, such
+// as their making or a renewal, and is to be finished.
+func (p *Plan) ChangeInterrupted() bool { return atomicfiles.Interrupted(p.Path(paths.Change)) }
+
+// FinishChange finishes it, and returns the files that it put in place.
+func (p *Plan) FinishChange() ([]string, error) { return atomicfiles.Finish(p.Path(paths.Change)) }

@@ -18,6 +18,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/component/etcd"
 	"github.com/khw-controller/khw-controller/pkg/component/scheduler"
 	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/controllers"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/memfd"
 	"github.com/khw-controller/khw-controller/pkg/paths"
@@ -28,6 +29,10 @@ import (
 type Plan struct {
 	// Config is what the user requested.
 	Config *config.Config
+	// Controllers are the cluster's, none where --controllers does not say, and Self
+	// is which of them this machine is.
+	Controllers controllers.List
+	Self        controllers.Controller
 	// Address is what the apiserver advertises.
 	Address address.Result
 	// Flags are each component's flags, in the lab's order.
@@ -50,6 +55,8 @@ type Plan struct {
 	Settings
 	// HealthSocket is systemd's socket for health checks, or nil.
 	HealthSocket *activation.Socket
+	// GCPercent is Go's GOGC once a start is over, or 0 where the user has set that.
+	GCPercent int
 
 	documents       []memfd.File // that options refer to
 	schedulerConfig []byte       // the content of the scheduler's
@@ -68,6 +75,10 @@ func New(ctx context.Context, c *config.Config) (*Plan, error) {
 		return nil, err
 	}
 	p.Settings = p.settings()
+	if err := p.refusePipes(); err != nil {
+		p.Close()
+		return nil, err
+	}
 	return p, nil
 }
 
@@ -86,6 +97,9 @@ func (p *Plan) Close() {
 func (p *Plan) resolve(ctx context.Context) error {
 	overrides, err := processWide(p.Config)
 	if err != nil {
+		return err
+	}
+	if err := p.findSelf(); err != nil {
 		return err
 	}
 	if err := p.findAddress(ctx, overrides[lab.APIServer]); err != nil {
@@ -118,14 +132,18 @@ func (p *Plan) findAddress(ctx context.Context, overrides []lab.Override) error 
 			requested, source = o.Value, "--kube-apiserver-arg advertise-address"
 		}
 	}
+	if requested == "" && p.Self.Name != "" {
+		p.Address = address.Result{IP: p.Self.Address.AsSlice(), Source: "--controllers"}
+		return nil
+	}
 	if requested == "" {
 		found, err := address.Detect(ctx)
 		p.Address = found
 		return err
 	}
 	ip := net.ParseIP(requested)
-	if ip == nil || ip.IsUnspecified() || ip.IsLoopback() {
-		return fmt.Errorf("%s %q: want an IP address at which other machines reach this one, neither loopback nor 0.0.0.0", source, requested)
+	if !ip.IsGlobalUnicast() {
+		return fmt.Errorf("%s %q: want an IP address at which other machines reach this one, which is neither loopback, link-local, multicast nor 0.0.0.0", source, requested)
 	}
 	p.Address = address.Result{IP: ip, Source: source}
 	return nil
@@ -141,9 +159,11 @@ func (p *Plan) embedEtcd() error {
 		return fmt.Errorf("naming the etcd member: %w", err)
 	}
 	name, _, _ = strings.Cut(name, ".")
-	settings := etcd.Defaults(name, p.Path(paths.EtcdDir), etcd.TLS{
-		CertFile: p.Files.Cert, KeyFile: p.Files.Key, CAFile: p.Files.CA,
-	})
+	tls := etcd.TLS{CertFile: p.Files.Cert, KeyFile: p.Files.Key, CAFile: p.Files.CA}
+	settings := etcd.Defaults(name, p.Path(paths.EtcdDir), tls)
+	if p.IsCluster() {
+		settings = etcd.ClusterDefaults(p.Self, p.Controllers, p.Path(paths.EtcdDir), tls)
+	}
 	for _, o := range p.Config.EtcdArgs {
 		settings = append(settings, etcd.Setting{Name: o.Name, Value: o.Value})
 	}

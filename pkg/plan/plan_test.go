@@ -132,6 +132,14 @@ func TestPlanRefuses(t *testing.T) {
 			config.Config{AdvertiseAddress: "127.0.0.1"},
 			[]string{"--advertise-address", "127.0.0.1"},
 		},
+		"a link-local address": {
+			config.Config{AdvertiseAddress: "169.254.10.10"},
+			[]string{"--advertise-address", "169.254.10.10", "link-local"},
+		},
+		"a multicast address": {
+			config.Config{AdvertiseAddress: "239.1.2.3"},
+			[]string{"--advertise-address", "239.1.2.3", "multicast"},
+		},
 		"what cannot be honoured": {
 			config.Config{Args: one(lab.APIServer, "kubelet-https=false")},
 			[]string{"--kubelet-https=false", "HTTPS"},

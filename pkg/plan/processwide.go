@@ -19,6 +19,9 @@ var shared = []string{"v", "vmodule", "logging-format", "log-flush-frequency",
 
 const featureGates = "feature-gates"
 
+// IsProcessWide reports whether a component's flag holds for the whole process.
+func IsProcessWide(name string) bool { return name == featureGates || slices.Contains(shared, name) }
+
 // processWide returns each component's overrides with the process-wide ones
 // among them made the same everywhere. Two different values for one of them are
 // an error: the last one would silently win.
@@ -26,7 +29,7 @@ func processWide(c *config.Config) (map[lab.Component][]lab.Override, error) {
 	out := map[lab.Component][]lab.Override{}
 	for _, component := range lab.Components() {
 		out[component] = slices.DeleteFunc(slices.Clone(c.Args[component]), func(o lab.Override) bool {
-			return o.Name == featureGates || slices.Contains(shared, o.Name)
+			return IsProcessWide(o.Name)
 		})
 	}
 	for _, name := range shared {

@@ -122,23 +122,16 @@ const serviceRange = "service-cluster-ip-range"
 // ArgFlag is how a user sets a component's flag.
 func ArgFlag(c lab.Component, name string) string { return fmt.Sprintf("--%s-arg %s", c, name) }
 
-// CertificateFiles lists the files whose certificates are in use, and the
-// kubeconfigs that have one; a file is there as often as flags name it.
-func (p *Plan) CertificateFiles() (certificates, kubeconfigs []string) {
-	for _, f := range []File{
-		p.ClientCA, p.EtcdCA, p.KubeletCA, p.RootCA,
-		p.Serving.Cert, p.EtcdClient.Cert, p.KubeletClient.Cert, p.Signing.Cert,
-	} {
-		certificates = append(certificates, f.Path)
-	}
-	return certificates, []string{p.Files.ControllerManagerKubeconfig, p.Files.SchedulerKubeconfig, p.Files.AdminKubeconfig}
-}
-
 // APIServerAddress is where a client on this machine reaches the apiserver,
 // host:port.
 func (p *Plan) APIServerAddress() string {
 	serving := p.APIServer.SecureServing
 	return reachable(net.JoinHostPort(serving.BindAddress.String(), strconv.Itoa(serving.BindPort)))
+}
+
+// AdvertisedAddress is where everybody reaches the apiserver, host:port.
+func (p *Plan) AdvertisedAddress() string {
+	return net.JoinHostPort(p.AdvertiseAddress.String(), strconv.Itoa(p.Port))
 }
 
 // HealthAddress is where a client on this machine asks for health, host:port, or

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/khw-controller/khw-controller/pkg/plan"
 )
 
 // checkAccess sees whether this user may read and write all that has to be read
@@ -20,7 +22,27 @@ import (
 // has to be given. What cannot be looked at for another reason is left to the
 // check of its content.
 func checkAccess(in input) []Finding {
-	var denied, found = deniedFiles(in), []Finding(nil)
+	denied, found := access(in)
+	if paths := outermost(denied); len(paths) > 0 {
+		me := userName()
+		found = append(found, failure(strings.Join(paths, ", "), "not open to the user "+me+", who has to read and write there",
+			"give them to this user: chown -R "+me+": "+strings.Join(paths, " "))...)
+	}
+	return found
+}
+
+// Denied returns every file and directory, one by one, that exists and that this user
+// may not read or write as it has to.
+func Denied(p *plan.Plan) []string {
+	denied, _ := access(input{Plan: p})
+	slices.Sort(denied)
+	return slices.Compact(denied)
+}
+
+// access returns what this user lacks access to: what it can be given, and findings
+// for what has to be elsewhere.
+func access(in input) (denied []string, found []Finding) {
+	denied = deniedFiles(in)
 	me := userName()
 	for _, d := range in.Dirs() {
 		dir, err := nearest(d.Path)
@@ -34,11 +56,7 @@ func checkAccess(in input) []Finding {
 			denied = append(denied, d.Path)
 		}
 	}
-	if paths := outermost(denied); len(paths) > 0 {
-		found = append(found, failure(strings.Join(paths, ", "), "not open to the user "+me+", who has to read and write there",
-			"give them to this user: chown -R "+me+": "+strings.Join(paths, " "))...)
-	}
-	return found
+	return denied, found
 }
 
 // deniedFiles returns the files that exist and that this user may not read or,

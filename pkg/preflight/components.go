@@ -48,9 +48,16 @@ func sameForAll(found []Finding) []Finding {
 // flagName matches a flag in a component's error.
 var flagName = regexp.MustCompile(`--([a-z][a-z0-9-]*[a-z0-9])`)
 
+// encryptionField matches an error that begins with a field of the encryption
+// configuration: it names no file (k8s.io/apiserver/pkg/apis/apiserver/validation).
+var encryptionField = regexp.MustCompile(`^resources(\[\d+\])?[.:]`)
+
 // fixFor names the flag to correct: the one that the component's error names, or
 // speaks of the value of; else all that are not the lab's.
 func fixFor(in input, f evaluation.Failure) string {
+	if encryptionField.MatchString(f.Reason) && in.EncryptionConfig.Path != "" {
+		return "correct " + in.EncryptionConfig.String()
+	}
 	named := ""
 	if m := flagName.FindStringSubmatch(f.Reason); m != nil {
 		named = m[1]

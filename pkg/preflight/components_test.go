@@ -32,6 +32,7 @@ func TestFixForNamesTheFlag(t *testing.T) {
 		{Arg: lab.ParseArg("runtime-config=api/all=true,foo/v1=true"), Source: "flag"},
 		{Arg: lab.ParseArg("feature-gates=NoSuch=true"), Source: plan.ProcessWide},
 	}}}}
+	in.EncryptionConfig = plan.File{Path: "/etc/enc.yaml", Flag: "--x"}
 	for reason, want := range map[string]string{
 		`--storage-media-type "x" invalid`:            "correct --kube-apiserver-arg storage-media-type",
 		"loading /etc/policy.yaml: no level":          "correct --kube-apiserver-arg audit-policy-file",
@@ -40,6 +41,7 @@ func TestFixForNamesTheFlag(t *testing.T) {
 		"unrecognized feature gate: NoSuch":           "correct --feature-gates",
 		"--feature-gates: invalid value of X=maybe":   "correct --feature-gates",
 		"auditPolicy file.rules[0] has no level":      "correct --kube-apiserver-arg audit-policy-file",
+		"resources[0].providers: Required value":      "correct /etc/enc.yaml (--x)",
 		"something is wrong, allow privileged or not": "correct --kube-apiserver-arg audit-policy-file or --kube-apiserver-arg runtime-config or --feature-gates",
 		"true is not true":                            "correct --kube-apiserver-arg audit-policy-file or --kube-apiserver-arg runtime-config or --feature-gates",
 	} {

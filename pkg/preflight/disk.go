@@ -37,12 +37,45 @@ func checkDir(d plan.Dir) []Finding {
 	case err != nil:
 		return failure(d.Path, "cannot be written to: "+err.Error(), "correct the path")
 	}
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
-		return failure(d.Path, "cannot be looked at: "+err.Error(), "correct the path")
-	}
-	if free := fs.Bavail * uint64(fs.Bsize); free < d.Need {
-		return failure(d.Path, fmt.Sprintf("has %d MB of free disk space, and at least %d MB are needed", free>>20, d.Need>>20), "free some space")
+	if f := checkRoom(d, dir); f != nil {
+		return []Finding{*f}
 	}
 	return nil
+}
+
+// inodesNeeded is how many files can be made at least: etcd makes one for each
+// segment of its log and each snapshot, and the audit log one for each rotation.
+const inodesNeeded = 64
+
+// checkRoom sees whether what is written to d will fit on the file system of dir,
+// which is there.
+func checkRoom(d plan.Dir, dir string) *Finding {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return &Finding{Error, d.Path, "cannot be looked at: " + err.Error(), "correct the path"}
+	}
+	if free := fs.Bavail * uint64(fs.Bsize); free < d.Need {
+		return &Finding{Error, d.Path, fmt.Sprintf("has %d MB of free disk space, and at least %d MB are needed", free>>20, d.Need>>20), "free some space"}
+	}
+	// File systems without a fixed number of inodes say that they have none.
+	if fs.Files > 0 && fs.Ffree < inodesNeeded {
+		return &Finding{Error, d.Path, fmt.Sprintf("has inodes for %d more files, and at least %d are needed (`df -i`)", fs.Ffree, inodesNeeded), "remove files that nobody needs"}
+	}
+	return nil
+}
+
+// Cramped are the directories of a control plane that runs which have less room
+// than a start wants, each with what that leads to.
+func Cramped(p *plan.Plan) []string {
+	var cramped []string
+	for _, d := range p.Dirs() {
+		dir, err := nearest(d.Path)
+		if err != nil {
+			continue // it has gone with its files, of which that is told
+		}
+		if f := checkRoom(d, dir); f != nil {
+			cramped = append(cramped, fmt.Sprintf("%s: %s; when it is full, %s; %s", f.Subject, f.Problem, d.Full, f.Fix))
+		}
+	}
+	return cramped
 }

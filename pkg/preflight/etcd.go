@@ -6,6 +6,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/khw-controller/khw-controller/pkg/connerr"
 	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 )
 
@@ -26,13 +27,22 @@ func checkEtcd(ctx context.Context, in input) []Finding {
 	}
 	wg.Wait()
 	var found []Finding
+	comes := false // a member that may come, or one that is there
 	for _, p := range problems {
-		if p != nil {
-			found = append(found, Finding{Error, "--etcd-servers " + p.Subject, p.Text, p.Fix})
+		if p == nil {
+			comes = true
+			continue
 		}
+		f := Finding{Error, "--etcd-servers " + p.Subject, p.Text, p.Fix}
+		if p.Reason.MayPass() || p.Reason == connerr.Expired && in.clockBehind {
+			f.Severity, comes = Wait, true
+		}
+		found = append(found, f)
 	}
-	if len(found) < len(endpoints) {
-		for i := range found {
+	for i, f := range found {
+		// What is wrong with one member stops nobody who waits for another; with one
+		// that answers nobody waits.
+		if len(found) < len(endpoints) || f.IsError() && comes {
 			found[i].Severity = Warning
 		}
 	}

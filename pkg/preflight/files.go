@@ -52,6 +52,10 @@ func checkRequired(in input) []Finding {
 // checkGenerate reports what a new CA and a new encryption key would not match.
 func checkGenerate(in input) []Finding {
 	dir := filepath.Dir(in.Files.Required()[0])
+	if in.Etcd != nil && in.IsCluster() {
+		return failure("--controllers", "none of the lab's files is in "+dir+", and the controllers have to share one certificate authority and encryption key",
+			"make them once with khw-controller init --controllers "+in.Controllers.String()+", and copy them to every controller")
+	}
 	if in.Etcd == nil {
 		return failure("--etcd-servers", "none of the lab's files is in "+dir+", and a new CA would not be that of this etcd",
 			"put the lab's certificates, kubeconfigs and encryption-config.yaml there")

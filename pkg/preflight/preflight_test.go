@@ -12,9 +12,11 @@ import (
 	"testing"
 	"time"
 
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/khw-controller/khw-controller/pkg/address"
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/instance"
 	"github.com/khw-controller/khw-controller/pkg/lab"
@@ -52,8 +54,12 @@ func sound(t *testing.T) (input, pki.Files) {
 		}
 		return all
 	}
+	own, err := utilnet.ChooseHostInterface()
+	if err != nil {
+		t.Fatal(err)
+	}
 	p, err := plan.New(t.Context(), &config.Config{
-		Root: t.TempDir(), AdvertiseAddress: "10.240.0.10",
+		Root: t.TempDir(), AdvertiseAddress: own.String(),
 		Args: map[lab.Component][]lab.Override{
 			lab.APIServer:         args("bind-address=127.0.0.1", "secure-port="+freePort(t)),
 			lab.ControllerManager: args("secure-port=0"),
@@ -68,7 +74,7 @@ func sound(t *testing.T) (input, pki.Files) {
 	if err := p.GenerateMissing(); err != nil {
 		t.Fatal(err)
 	}
-	return input{p, Options{Now: time.Now()}}, p.Files
+	return input{Plan: p, Options: Options{Now: time.Now()}}, p.Files
 }
 
 func write(t *testing.T, path, data string) {
@@ -165,11 +171,17 @@ func TestFindings(t *testing.T) {
 		},
 		"a clock that is behind": {
 			func(_ *testing.T, in *input, _ pki.Files) { in.Now = in.Now.AddDate(-1, 0, 0) },
-			Error, []string{"ca.pem: is valid only from", "set the clock"},
+			Wait, []string{"kubernetes.pem: is valid only from", "set this machine's clock, which says"},
 		},
 		"the advertised address is not named": {
 			func(_ *testing.T, in *input, _ pki.Files) { in.AdvertiseAddress = net.ParseIP("10.240.0.99") },
 			Warning, []string{"kubernetes.pem: does not name the advertised address 10.240.0.99", "kubelets and clients on other machines"},
+		},
+		"the advertised address is not of this machine": {
+			func(_ *testing.T, in *input, _ pki.Files) {
+				in.Address = address.Result{IP: net.ParseIP("192.0.2.99"), Source: "--advertise-address"}
+			},
+			Warning, []string{"--advertise-address: 192.0.2.99 is not an address of this machine", "only if something forwards it"},
 		},
 		"the service address is not named": {
 			func(_ *testing.T, in *input, _ pki.Files) {
@@ -243,7 +255,7 @@ func TestFindings(t *testing.T) {
 		},
 		"somebody else's address": {
 			func(_ *testing.T, in *input, _ pki.Files) { in.Config.HealthzBindAddress = "192.0.2.1:80" },
-			Error, []string{"192.0.2.1:80: is not an address of this machine", "--healthz-bind-address"},
+			Wait, []string{"192.0.2.1:80: is not an address of this machine (--healthz-bind-address)", "bring up the interface that has it"},
 		},
 		"a file for a directory": {
 			func(_ *testing.T, in *input, f pki.Files) { in.Etcd.Dir = filepath.Join(f.CA, "below") },
@@ -251,7 +263,7 @@ func TestFindings(t *testing.T) {
 		},
 		"an etcd that is not there": {
 			func(_ *testing.T, in *input, _ pki.Files) { external(in) },
-			Error, []string{"--etcd-servers https://127.0.0.1:1: refuses the connection"},
+			Wait, []string{"--etcd-servers https://127.0.0.1:1: refuses the connection"},
 		},
 		"somebody else on this root": {
 			func(t *testing.T, in *input, f pki.Files) {

@@ -181,7 +181,7 @@ func stockEtcd(t *testing.T, in input) error {
 // mustAgree wants check and stock to be of one mind.
 func mustAgree(t *testing.T, in input, starts bool, says string) {
 	t.Helper()
-	found := checkFiles(t.Context(), in) // before anything listens
+	found := checkFiles(in) // before anything listens
 	problems := 0
 	said := says == ""
 	for _, f := range found {

@@ -3,15 +3,19 @@
 package server
 
 import (
+	"context"
+
 	"github.com/khw-controller/khw-controller/pkg/bootstrap"
 	"github.com/khw-controller/khw-controller/pkg/component/apiserver"
 	"github.com/khw-controller/khw-controller/pkg/component/controllermanager"
 	"github.com/khw-controller/khw-controller/pkg/component/etcd"
 	"github.com/khw-controller/khw-controller/pkg/component/scheduler"
+	"github.com/khw-controller/khw-controller/pkg/defrag"
 	"github.com/khw-controller/khw-controller/pkg/healthz"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/paths"
 	"github.com/khw-controller/khw-controller/pkg/plan"
+	"github.com/khw-controller/khw-controller/pkg/snapshot"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
@@ -19,8 +23,22 @@ import (
 const (
 	etcdName        = "etcd" // the embedded member
 	bootstrapName   = "bootstrap"
+	snapshotsName   = "snapshots"
+	defragName      = "defrag"
 	healthProxyName = "health-proxy"
+	preflightName   = "preflight" // in a start that has to wait
 )
+
+func newSchedule(p *plan.Plan, a *apiserver.Server) *snapshot.Schedule {
+	remote := p.SnapshotRemote()
+	return &snapshot.Schedule{
+		Etcd: p.EtcdAccess, Dir: p.Path(paths.Snapshots), Interval: p.Config.SnapshotInterval, Keep: p.Config.SnapshotKeep,
+		Remote: remote,
+		Tell: func(ctx context.Context, text string) error {
+			return recordWarning(ctx, a.LoopbackClient, remote.Node, "SnapshotNotCopied", text)
+		},
+	}
+}
 
 func newBootstrap(p *plan.Plan, a *apiserver.Server) *bootstrap.Bootstrap {
 	return bootstrap.New(bootstrap.Config{
@@ -30,29 +48,35 @@ func newBootstrap(p *plan.Plan, a *apiserver.Server) *bootstrap.Bootstrap {
 	})
 }
 
-// components lists what the plan runs, with what each needs. fatal is called when
-// etcd cannot go on, and does not return; notReady is why health checks are
-// answered with no whatever the apiserver says, or returns "".
-func components(p *plan.Plan, a *apiserver.Server, b *bootstrap.Bootstrap, fatal func(reason string), notReady func() healthz.Verdict) []supervisor.Component {
+// components lists what the plan runs, with what each needs. member is nil where
+// etcd is not embedded; notReady is why health checks are answered with no whatever
+// the apiserver says, or returns "".
+func components(p *plan.Plan, member *etcd.Member, a *apiserver.Server, b *bootstrap.Bootstrap, notReady func() healthz.Verdict) []supervisor.Component {
 	restarted := func(r supervisor.Runner) supervisor.Runner {
 		return supervisor.WithRestart(r, supervisor.DefaultBackoff)
 	}
 	var all []supervisor.Component
 	var apiServerNeeds []string
-	if p.Etcd != nil {
+	if member != nil {
 		apiServerNeeds = []string{etcdName}
-		all = append(all, supervisor.Component{
-			Name: etcdName, Critical: true,
-			Runner: etcd.New(p.Etcd, func(reason string) { fatal("etcd: " + reason) }),
-		})
+		all = append(all, supervisor.Component{Name: etcdName, Critical: true, Runner: member})
 	}
 	needsAPIServer := []string{string(lab.APIServer)}
 	all = append(all,
 		supervisor.Component{Name: string(lab.APIServer), Critical: true, Needs: apiServerNeeds, Runner: a},
-		supervisor.Component{Name: string(lab.ControllerManager), Needs: needsAPIServer, Runner: restarted(controllermanager.New(p.ControllerManager))},
-		supervisor.Component{Name: string(lab.Scheduler), Needs: needsAPIServer, Runner: restarted(scheduler.New(p.Scheduler))},
+		supervisor.Component{Name: string(lab.ControllerManager), Needs: needsAPIServer, Runner: restarted(controllermanager.New(p.ControllerManager, a.InProcess))},
+		supervisor.Component{Name: string(lab.Scheduler), Needs: needsAPIServer, Runner: restarted(scheduler.New(p.Scheduler, a.InProcess))},
 		supervisor.Component{Name: bootstrapName, Accessory: true, Needs: needsAPIServer, Runner: restarted(b)},
 	)
+	if p.Config.SnapshotInterval > 0 {
+		all = append(all, supervisor.Component{Name: snapshotsName, Accessory: true, Needs: needsAPIServer, Runner: restarted(newSchedule(p, a))})
+	}
+	if member != nil && p.Config.DefragInterval > 0 {
+		all = append(all, supervisor.Component{
+			Name: defragName, Accessory: true, Needs: needsAPIServer,
+			Runner: restarted(&defrag.Schedule{Etcd: p.EtcdAccess, Interval: p.Config.DefragInterval}),
+		})
+	}
 	if p.Config.HealthzBindAddress != "" {
 		var others []string
 		for _, c := range all {

@@ -7,9 +7,8 @@ import (
 	"os"
 	"runtime/debug"
 
-	"k8s.io/klog/v2"
-
 	"github.com/khw-controller/khw-controller/pkg/crash"
+	"github.com/khw-controller/khw-controller/pkg/logging"
 )
 
 // die ends the process with reason as its last line and in the crash report.
@@ -17,7 +16,7 @@ func die(reporter *crash.Reporter, reason string) {
 	if err := reporter.Record(reason, debug.Stack()); err != nil {
 		fmt.Fprintf(os.Stderr, "the crash report could not be written: %v\n", err)
 	}
-	klog.Flush()
+	logging.Flush()
 	fmt.Fprintf(os.Stderr, "khw-controller: %s\n", reason)
 	os.Exit(1)
 }

@@ -8,7 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"strconv"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,7 +21,9 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/lifecycle"
 	"github.com/khw-controller/khw-controller/pkg/paths"
+	"github.com/khw-controller/khw-controller/pkg/peers"
 	"github.com/khw-controller/khw-controller/pkg/plan"
+	"github.com/khw-controller/khw-controller/pkg/preflight"
 	"github.com/khw-controller/khw-controller/pkg/status"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -43,6 +45,7 @@ type observer struct {
 	lifecycle *lifecycle.Lifecycle
 	members   *etcdclient.Observer
 	port      *portWatch // nil where there is no health port
+	files     *fileWatch
 	node      string
 	started   time.Time
 	socket    net.Listener // nil where there is none
@@ -53,6 +56,10 @@ type observer struct {
 	controllers question[[]string]
 	// webhooks is where admission webhooks are configured, by their names.
 	webhooks question[map[string][]string]
+	// stored is what this controller cannot read of what is stored.
+	stored question[[]string]
+	// skew is which other controllers' clocks are not as this one's.
+	skew question[[]string]
 
 	mu           sync.Mutex
 	certificates []status.Certificate
@@ -61,19 +68,26 @@ type observer struct {
 // newObserver opens the status socket and returns the observer, which has to be
 // closed. A socket that cannot be had is a problem that the status line tells,
 // and no reason not to run.
-func newObserver(p *plan.Plan, statuses func() []supervisor.Status, client func() (*restclient.Config, error), l *lifecycle.Lifecycle) (*observer, error) {
+func newObserver(p *plan.Plan, statuses func() []supervisor.Status, client func() (*restclient.Config, error), l *lifecycle.Lifecycle, files *fileWatch) (*observer, error) {
 	node, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("naming this controller: %w", err)
 	}
+	access, err := p.EtcdAccess.Loaded()
+	if err != nil {
+		access = p.EtcdAccess // which will say the same of itself
+	}
 	o := &observer{
-		plan: p, statuses: statuses, client: client, lifecycle: l,
-		members: etcdclient.NewObserver(p.EtcdAccess), node: node, started: time.Now(),
+		files: files,
+		plan:  p, statuses: statuses, client: client, lifecycle: l,
+		members: etcdclient.NewObserver(access), node: node, started: time.Now(),
 		port: newPortWatch(p.HealthAddress(), l.OnHealthPort),
 	}
 	o.etcd.timeout, o.etcd.put = etcdclient.ObserveTimeout, o.askEtcd
 	o.controllers.timeout, o.controllers.put = peersTimeout, o.findControllers
 	o.webhooks.timeout, o.webhooks.put = peersTimeout, o.findWebhooks
+	o.stored.timeout, o.stored.put = storedTimeout, o.findUnreadable
+	o.skew.timeout, o.skew.put = storedTimeout, o.findSkew
 	if o.socket, err = status.Listen(p.Path(paths.StatusSocket)); err != nil {
 		klog.ErrorS(err, "khw-controller status will not work here")
 		o.unserved = fmt.Sprintf("khw-controller status does not work here: %v", err)
@@ -121,7 +135,7 @@ func (o *observer) report(ctx context.Context) *status.Report { return o.look(ct
 func (o *observer) look(ctx context.Context, patience time.Duration) *status.Report {
 	r := &status.Report{
 		Node:       o.node,
-		Address:    net.JoinHostPort(o.plan.AdvertiseAddress.String(), strconv.Itoa(o.plan.Port)),
+		Address:    o.plan.AdvertisedAddress(),
 		At:         time.Now(),
 		Versions:   status.Versions{Kubernetes: version.Get().GitVersion, Go: runtime.Version()},
 		PID:        os.Getpid(),
@@ -136,6 +150,13 @@ func (o *observer) look(ctx context.Context, patience time.Duration) *status.Rep
 	o.mu.Unlock()
 	problems, warnings := status.Findings(r)
 	problems = append(refusals, problems...)
+	if etcdRuns(r.Components) {
+		problems = append(problems, o.storedProblems(ctx, patience-time.Since(r.At))...)
+	}
+	warnings = slices.Concat(warnings, preflight.Cramped(o.plan), o.skewWarnings(ctx, r, patience-time.Since(r.At)))
+	if isWaiting(r.Components) {
+		problems = nil // what is waited for is told by who waits, and is no trouble yet
+	}
 	if o.unserved != "" {
 		warnings = append(warnings, o.unserved)
 	}
@@ -165,6 +186,7 @@ func (o *observer) ask(ctx context.Context, r *status.Report, patience time.Dura
 	}
 	wg.Go(func() { r.Controllers, _ = o.controllers.answer(ctx, patience) })
 	r.Certificates = certificates(o.plan)
+	o.files.look(ctx, r, patience)
 	wg.Wait()
 	r.Etcd.Embedded = o.plan.Etcd != nil
 	if etcdAsked && etcdAt.Before(r.At) {
@@ -226,7 +248,7 @@ func (o *observer) findControllers(ctx context.Context) []string {
 	if err != nil {
 		return known
 	}
-	found, err := apiServers(ctx, client)
+	found, err := peers.APIServers(ctx, client)
 	if err != nil || len(found) == 0 {
 		return known
 	}

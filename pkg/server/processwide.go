@@ -10,6 +10,7 @@ import (
 	restclient "k8s.io/client-go/rest"
 	logsapi "k8s.io/component-base/logs/api/v1"
 
+	"github.com/khw-controller/khw-controller/pkg/logging"
 	"github.com/khw-controller/khw-controller/pkg/plan"
 )
 
@@ -24,9 +25,7 @@ func applyProcessWide(p *plan.Plan) error {
 	if err := logsapi.ValidateAndApply(p.APIServer.Logs, gates); err != nil {
 		return fmt.Errorf("--logging-format, --v: %w", err)
 	}
-	if p.APIServer.Logs.Format == logsapi.DefaultLogFormat {
-		useQuietLog(os.Stderr)
-	}
+	logging.Use(os.Stderr, p.APIServer.Logs)
 	restclient.SetDefaultWarningHandler(restclient.NoWarnings{})
 	registry.AddMetrics()
 	utilfeature.DefaultMutableFeatureGate.AddMetrics()

@@ -36,6 +36,16 @@ func (q *question[T]) answer(ctx context.Context, patience time.Duration) (last 
 	return q.known()
 }
 
+// recent is answer for what changes slowly: it asks only where the last answer is
+// older than age.
+func (q *question[T]) recent(ctx context.Context, age, patience time.Duration) T {
+	last, at := q.known()
+	if time.Since(at) >= age {
+		last, _ = q.answer(ctx, max(patience, 0))
+	}
+	return last
+}
+
 // known returns the last answer and when that came.
 func (q *question[T]) known() (last T, at time.Time) {
 	q.mu.Lock()

@@ -58,7 +58,7 @@ func TestTheWebhookThatRefusesTheLeasesIsNamedOnce(t *testing.T) {
 			return notServing()
 		}
 		return config, nil
-	}, life)
+	}, life, newFileWatch(p, nil))
 	if err != nil {
 		t.Fatal(err)
 	}

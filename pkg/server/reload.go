@@ -32,10 +32,12 @@ type reloader struct {
 	verbosity logsapi.VerbosityLevel // in force
 	next      func() (*plan.Plan, error)
 	reapply   func() // of the manifests
+	// done is told which keys wait for a restart.
+	done func(needRestart []string)
 }
 
-func newReloader(p *plan.Plan, next func() (*plan.Plan, error), reapply func()) *reloader {
-	return &reloader{running: p, verbosity: p.APIServer.Logs.Verbosity, next: next, reapply: reapply}
+func newReloader(p *plan.Plan, next func() (*plan.Plan, error), reapply func(), done func([]string)) *reloader {
+	return &reloader{running: p, verbosity: p.APIServer.Logs.Verbosity, next: next, reapply: reapply, done: done}
 }
 
 // serve reloads on each request, until ctx ends; around calls what it is given and
@@ -72,7 +74,9 @@ func (r *reloader) reload() {
 	}
 	r.reapply()
 	kv := []any{"file", next.Config.File, "applied", orNothing(applied)}
-	if waiting := config.Changed(r.running.Config, next.Config); len(waiting) > 0 {
+	waiting := config.Changed(r.running.Config, next.Config)
+	r.done(waiting)
+	if len(waiting) > 0 {
 		kv = append(kv, "needRestart", strings.Join(waiting, ", "))
 	}
 	klog.InfoS("Read the configuration again", kv...)

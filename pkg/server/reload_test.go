@@ -67,7 +67,8 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	reapplied := 0
-	r := newReloader(running, next, func() { reapplied++ })
+	var waiting []string
+	r := newReloader(running, next, func() { reapplied++ }, func(keys []string) { waiting = keys })
 	for _, step := range []struct {
 		file      string
 		verbosity int
@@ -103,6 +104,9 @@ func TestReload(t *testing.T) {
 		if step.silent != "" && strings.Contains(out, step.silent) {
 			t.Errorf("%q: %q speaks of %s", step.file, out, step.silent)
 		}
+		if told := strings.Join(waiting, ", "); strings.Contains(out, "needRestart") && !strings.Contains(out, `needRestart="`+told+`"`) || strings.Contains(out, "applied") && !strings.Contains(out, "needRestart") && told != "" {
+			t.Errorf("%q: told that %q waits, and logs %q", step.file, told, out)
+		}
 		if n := strings.Count(out, "\n"); n != 1 {
 			t.Errorf("%q: %d lines, want one: %s", step.file, n, out)
 		}
@@ -122,7 +126,7 @@ func TestReloadLeavesNothingOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newReloader(running, next, func() {})
+	r := newReloader(running, next, func() {}, func([]string) {})
 	open := func() int {
 		entries, err := os.ReadDir("/proc/self/fd")
 		if err != nil {

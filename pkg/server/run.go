@@ -14,11 +14,13 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/khw-controller/khw-controller/pkg/component/apiserver"
+	"github.com/khw-controller/khw-controller/pkg/component/etcd"
 	"github.com/khw-controller/khw-controller/pkg/component/metrics"
 	"github.com/khw-controller/khw-controller/pkg/crash"
 	"github.com/khw-controller/khw-controller/pkg/instance"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/lifecycle"
+	"github.com/khw-controller/khw-controller/pkg/logging"
 	"github.com/khw-controller/khw-controller/pkg/notify"
 	"github.com/khw-controller/khw-controller/pkg/paths"
 	"github.com/khw-controller/khw-controller/pkg/plan"
@@ -28,17 +30,28 @@ import (
 )
 
 // Run carries the plan out until ctx ends, telling n how it goes, and returns nil
-// after an orderly stop. It writes nothing before all checks have passed.
+// after an orderly stop. It writes nothing before all checks have passed, but for the
+// end of a change of the lab's files that was interrupted.
 func Run(ctx context.Context, p *plan.Plan, n notify.Notifier, r Reloads) (err error) {
+	defer logging.Flush()
 	if err := applyProcessWide(p); err != nil {
 		// In the words of check, which finds that too.
-		return cmp.Or(mustPass(ctx, p), err)
+		_, found := mustPass(ctx, p)
+		return cmp.Or(found, err)
 	}
 	for _, n := range p.Notices {
 		klog.InfoS("Notice", "text", n)
 	}
 	klog.InfoS("Advertising this controller", "address", p.Address.IP, "source", p.Address.Source)
-	if err := mustPass(ctx, p); err != nil {
+	finished, err := p.FinishChange()
+	if err != nil {
+		return err
+	}
+	if len(finished) > 0 {
+		klog.InfoS("Finished a change of the lab's files that was interrupted", "files", finished)
+	}
+	waits, err := mustPass(ctx, p)
+	if err != nil {
 		return err
 	}
 	lock, err := instance.Acquire(p.Path(paths.Lock))
@@ -57,20 +70,17 @@ func Run(ctx context.Context, p *plan.Plan, n notify.Notifier, r Reloads) (err e
 	if err := p.GenerateMissing(); err != nil {
 		return err
 	}
-	return supervise(ctx, p, reporter, n, r)
+	return supervise(ctx, p, reporter, n, r, waits)
 }
 
-// mustPass makes every check and returns the errors found, one line each.
-func mustPass(ctx context.Context, p *plan.Plan) error {
-	var errs []error
-	for _, f := range preflight.Check(ctx, p, preflight.Options{Now: time.Now()}) {
-		if f.IsError() {
-			errs = append(errs, errors.New(f.String()))
-		} else {
-			klog.InfoS("Warning", "text", f.String())
-		}
+// mustPass makes every check and returns the errors found, one line each, and
+// whether there is something to wait for.
+func mustPass(ctx context.Context, p *plan.Plan) (waits bool, err error) {
+	waitsFor, warnings, err := judged(preflight.Check(ctx, p, preflight.Options{Now: time.Now()}))
+	for _, f := range warnings {
+		klog.InfoS("Warning", "text", f.String())
 	}
-	return errors.Join(errs...)
+	return len(waitsFor) > 0, err // told by who waits
 }
 
 func enableCrashReports(path string, lock *instance.Lock) (*crash.Reporter, error) {
@@ -93,23 +103,35 @@ func enableCrashReports(path string, lock *instance.Lock) (*crash.Reporter, erro
 }
 
 // supervise runs the components, and everything that watches them, until ctx ends
-// and all have stopped.
-func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n notify.Notifier, r Reloads) error {
-	apiServer := apiserver.New(p.APIServer)
-	bootstrap := newBootstrap(p, apiServer)
+// and all have stopped. Where it waits, what time can mend is waited for first.
+func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n notify.Notifier, r Reloads, waits bool) error {
 	fatal := func(reason string) { die(reporter, reason) }
+	var member *etcd.Member
+	var dialEtcd apiserver.DialFunc
+	if p.Etcd != nil {
+		member = etcd.New(p.Etcd, func(reason string) { fatal("etcd: " + reason) }, p.RepairEtcd)
+		dialEtcd = member.Dial
+	}
+	apiServer := apiserver.New(p.APIServer, dialEtcd)
+	bootstrap := newBootstrap(p, apiServer)
 	var ready lifecycle.Readiness
-	s, err := supervisor.New(components(p, apiServer, bootstrap, fatal, ready.NotReady)...)
+	all := components(p, member, apiServer, bootstrap, ready.NotReady)
+	waiting := newWaiting(p)
+	if waits {
+		all = afterWaiting(all, waiting)
+	}
+	s, err := supervisor.New(all...)
 	if err != nil {
 		return err
 	}
 	(&isolation{supervisor: s, fatal: fatal}).install()
 	life := lifecycle.New(n, s.Statuses(), &ready)
 	defer life.Close()
-	for _, subscriber := range []func(supervisor.Event){logEvent, ready.OnEvent, life.OnEvent} {
+	files := newFileWatch(p, r.Plan)
+	for _, subscriber := range []func(supervisor.Event){logEvent, ready.OnEvent, life.OnEvent, files.onEvent, newGarbage(p.GCPercent).onEvent} {
 		s.Subscribe(subscriber)
 	}
-	observer, err := newObserver(p, s.Statuses, apiServer.LoopbackClient, life)
+	observer, err := newObserver(p, s.Statuses, apiServer.LoopbackClient, life, files)
 	if err != nil {
 		return err
 	}
@@ -124,14 +146,18 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 	defer ended()
 	observing.Go(func() { observer.run(alive) })
 	go (&watchdog{interval: n.WatchdogInterval(), tell: n.Alive, statuses: s.Statuses, ping: apiServer.Alive}).run(alive)
-	go life.ExtendStart(ctx)
-	go newReloader(p, r.Plan, bootstrap.Reapply).serve(ctx, r.Requested, life.Reloading)
+	go newExpiry(p, observer.node, apiServer.LoopbackClient).run(alive)
+	go rotateCA(alive, p)
+	go newFollower(p, apiServer, observer.node, files.onReread).Run(alive)
+	go life.ExtendStart(ctx, waiting.Checks)
+	go newReloader(p, r.Plan, bootstrap.Reapply, files.onReload).serve(ctx, r.Requested, life.Reloading)
 
 	running, stop := context.WithCancel(context.Background())
 	defer stop()
 	context.AfterFunc(ctx, func() {
 		defer stop()
 		life.BeginStop(p.Config.ShutdownDelay)
+		logging.Stopping()
 	})
 	return s.Run(running)
 }

@@ -29,7 +29,7 @@ const nearQuota = 0.8
 
 // Findings are what is wrong by r beyond its components, and what will be.
 func Findings(r *Report) (problems, warnings []string) {
-	problems, warnings = []string{}, []string{} // lists in JSON too
+	problems, warnings = []string{}, append([]string{}, ofFiles(r)...) // lists in JSON too
 	if r.Etcd.Error != "" {
 		problems = append(problems, "etcd: "+r.Etcd.Error)
 	}
@@ -38,15 +38,36 @@ func Findings(r *Report) (problems, warnings []string) {
 		problems, warnings = append(problems, p...), append(warnings, w...)
 	}
 	for _, c := range r.Certificates {
-		left := c.NotAfter.Sub(r.At)
-		switch {
-		case left <= 0:
-			problems = append(problems, fmt.Sprintf("%s has expired %s ago", c.Path, duration.HumanDuration(-left)))
-		case left < expiresSoon:
-			warnings = append(warnings, fmt.Sprintf("%s expires in %s", c.Path, duration.HumanDuration(left)))
+		switch text, expiry := c.Expiry(r.At); expiry {
+		case Expired:
+			problems = append(problems, text)
+		case ExpiresSoon:
+			warnings = append(warnings, text)
 		}
 	}
 	return problems, warnings
+}
+
+// Expiry is how a certificate's end is to be taken.
+type Expiry int
+
+// The expiries.
+const (
+	ExpiresLater Expiry = iota
+	ExpiresSoon         // in less than 30 days
+	Expired
+)
+
+// Expiry says how c's end is to be taken at a time, and says so in words; in none
+// where it is far.
+func (c Certificate) Expiry(at time.Time) (text string, e Expiry) {
+	switch left := c.NotAfter.Sub(at); {
+	case left <= 0:
+		return fmt.Sprintf("%s has expired %s ago", c.Path, duration.HumanDuration(-left)), Expired
+	case left < expiresSoon:
+		return fmt.Sprintf("%s expires in %s", c.Path, duration.HumanDuration(left)), ExpiresSoon
+	}
+	return "", ExpiresLater
 }
 
 // Unanswered are warnings of who did not answer within patience: slow, which is
@@ -68,7 +89,7 @@ func ofMember(m etcdclient.Member) (problems, warnings []string) {
 		return []string{fmt.Sprintf("etcd member %s: %s", m.Name, m.Error)}, nil
 	}
 	if len(m.Alarms) > 0 {
-		problems = append(problems, fmt.Sprintf("etcd member %s raises %s", m.Name, strings.Join(m.Alarms, ", ")))
+		problems = append(problems, fmt.Sprintf("etcd member %s raises %s; %s", m.Name, strings.Join(m.Alarms, ", "), etcdclient.AlarmFix(strings.Join(m.Alarms, ", "))))
 	}
 	if m.Quota > 0 && float64(m.DBSize) > nearQuota*float64(m.Quota) {
 		warnings = append(warnings, fmt.Sprintf("etcd member %s uses %s of %s", m.Name, bytes(m.DBSize), bytes(m.Quota)))

@@ -31,7 +31,7 @@ func TestFindings(t *testing.T) {
 		"no list":  {Report{Etcd: Etcd{Error: "no member answers"}}, []string{"etcd: no member answers"}, nil},
 		"silent": {member(etcdclient.Member{Error: "does not answer at https://a:2379", FsyncP99: 1}),
 			[]string{"etcd member a: does not answer at https://a:2379"}, nil},
-		"alarm":     {member(etcdclient.Member{Alarms: []string{"NOSPACE"}}), []string{"etcd member a raises NOSPACE"}, nil},
+		"alarm":     {member(etcdclient.Member{Alarms: []string{"NOSPACE"}}), []string{"etcd member a raises NOSPACE; delete what is not needed, or raise --etcd-arg quota-backend-bytes; then khw-controller etcd defrag --clear-alarms"}, nil},
 		"near full": {member(etcdclient.Member{DBSize: 1900 << 20, Quota: 2 << 30}), nil, []string{"etcd member a uses 1.86 GiB of 2 GiB"}},
 		"slow disk": {member(etcdclient.Member{FsyncP99: 0.25, FsyncWindow: 300}), nil,
 			[]string{"the disk of etcd member a is slow: 99 of 100 writes took at most 250 ms in the last 5m"}},

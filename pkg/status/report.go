@@ -65,7 +65,15 @@ type Report struct {
 	Etcd         Etcd                `json:"etcd"`
 	HealthPort   *HealthPort         `json:"healthPort,omitempty"`
 	Certificates []Certificate       `json:"certificates"`
-	Lab          Lab                 `json:"lab"`
+	// Files are the files in use that do not hold any more what was loaded.
+	Files []File `json:"files,omitempty"`
+	// NextStart is what a start would find in the files as they are now, if they
+	// are others than at this start.
+	NextStart []Foreseen `json:"nextStart,omitempty"`
+	// NeedRestart are the keys of the config file that have another value than at
+	// the start, as of the last reload.
+	NeedRestart []string `json:"needRestart,omitempty"`
+	Lab         Lab      `json:"lab"`
 	// Controllers are the apiservers of the cluster, host:port, this one
 	// included, as last seen.
 	Controllers []string `json:"controllers"`
@@ -100,6 +108,7 @@ type Subject string
 const (
 	EtcdMembers  Subject = "etcd"
 	HealthChecks Subject = "the health port"
+	NextStart    Subject = "the check of the files that have changed"
 )
 
 // Late is a Subject that did not answer in time.
@@ -107,6 +116,14 @@ type Late struct {
 	Of Subject `json:"of"`
 	// AsOf is when it answered last; zero for never.
 	AsOf time.Time `json:"asOf,omitzero"`
+}
+
+// Foreseen is one thing that a start would find.
+type Foreseen struct {
+	// Refused tells that there would be no start.
+	Refused bool `json:"refused"`
+	// Finding says what is wrong, and the fix.
+	Finding string `json:"finding"`
 }
 
 // Certificate is one certificate that the controller uses.

@@ -57,7 +57,7 @@ func Listen(path string) (net.Listener, error) {
 			return nil, err
 		}
 	}
-	l, err := net.Listen("unix", path)
+	l, err := listenUnix(path)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func AskSocket(ctx context.Context, path string) (*Report, error) {
 	transport := &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", path)
+			return dialUnix(ctx, path)
 		},
 	}
 	return Ask(ctx, &http.Client{Transport: transport}, "http://localhost"+Path)

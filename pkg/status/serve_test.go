@@ -4,6 +4,8 @@ package status
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -58,6 +60,45 @@ func TestSocketLeftBehindIsReplaced(t *testing.T) {
 	l.Close()
 	serveAt(t, path)
 	mustAnswer(t, path)
+}
+
+func TestSocketsOfAnyDepth(t *testing.T) {
+	for _, length := range []int{106, 107, 108, 109, 200, 1000} {
+		t.Run(fmt.Sprint(length), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "s")
+			for len(path) < length {
+				// No name in it is longer than 100 bytes, and none is empty.
+				n := min(length-len(path)-1, 100)
+				if length-len(path)-1-n == 1 {
+					n--
+				}
+				path = filepath.Join(filepath.Dir(path), strings.Repeat("d", max(n, 1)), "s")
+			}
+			for range 2 {
+				l, err := Listen(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				go func() { _ = Serve(l, func(context.Context) *Report { return &Report{Node: "n", Status: Ready} }) }()
+				mustAnswer(t, path)
+				if info, err := os.Stat(path); err != nil || info.Mode() != os.ModeSocket|0o600 {
+					t.Errorf("the socket: %v, %v", info, err)
+				}
+				if err := l.Close(); err != nil {
+					t.Error(err)
+				}
+				if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("the socket is left: %v", err)
+				}
+				if _, err := AskSocket(t.Context(), path); !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("asking where nobody listens: %v", err)
+				}
+			}
+			if len(path) < length {
+				t.Errorf("the path has %d bytes, want at least %d", len(path), length)
+			}
+		})
+	}
 }
 
 func TestLinkIsFollowed(t *testing.T) {

@@ -30,7 +30,10 @@ func Write(w io.Writer, r *Report) error {
 	}
 	fmt.Fprintln(w)
 	writeComponents(w, r)
-	writeMembers(w, r)
+	if len(r.Etcd.Members) > 0 {
+		fmt.Fprintln(w)
+		WriteMembers(w, r.Etcd.Members)
+	}
 	fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, m := range r.Etcd.Members {
@@ -84,15 +87,12 @@ func detail(c supervisor.Status) string {
 	return strings.Join(parts, "; ")
 }
 
-func writeMembers(w io.Writer, r *Report) {
-	if len(r.Etcd.Members) == 0 {
-		return
-	}
-	fmt.Fprintln(w)
+// WriteMembers shows etcd's members.
+func WriteMembers(w io.Writer, members []etcdclient.Member) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	defer table.Flush()
 	fmt.Fprintln(table, "ETCD MEMBER\tROLE\tVERSION\tDB SIZE\tIN USE\tBEHIND\tENDPOINT")
-	for _, m := range r.Etcd.Members {
+	for _, m := range members {
 		if m.Error != "" && m.Version == "" {
 			fmt.Fprintf(table, "%s\tno answer\t\t\t\t\t%s\n", m.Name, m.Endpoint)
 			continue

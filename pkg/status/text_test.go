@@ -48,11 +48,11 @@ func TestWrite(t *testing.T) {
 
 func TestAMemberWithoutALeaderIsNotSaidToBeSilent(t *testing.T) {
 	var out strings.Builder
-	writeMembers(&out, &Report{Etcd: Etcd{Members: []etcdclient.Member{
+	WriteMembers(&out, []etcdclient.Member{
 		{Name: "a", Version: "3.7.3", Error: "knows no leader; more than half of the members have to be up"},
 		{Name: "b", Version: "3.7.3"},
 		{Name: "c", Error: "has not started yet"},
-	}}})
+	})
 	for i, want := range []string{"ETCD MEMBER", "a            no leader  3.7.3", "b            follower   3.7.3", "c            no answer"} {
 		if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); !strings.HasPrefix(lines[i], want) {
 			t.Errorf("line %d is %q, want %q", i, lines[i], want)

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 )
 
 // checkEtcd wants every member healthy, one leader and no alarm.
@@ -53,9 +55,9 @@ func evaluateMembers(asked []member) (r checkResult) {
 	for _, id := range slices.Sorted(maps.Keys(listed)) {
 		switch other := listed[id]; {
 		case other.Name == "":
-			r.fail(fmt.Sprintf("the member at %s was added and has never been started", strings.Join(other.PeerURLs, ",")), "start it, or remove it with etcdctl member remove")
+			r.fail(fmt.Sprintf("the member at %s was added and has never been started", strings.Join(other.PeerURLs, ",")), "start it, or remove it: khw-controller etcd member remove")
 		case other.IsLearner:
-			r.fail("the member "+other.Name+" is a learner, which does not vote", "etcdctl member promote, once it has caught up")
+			r.fail("the member "+other.Name+" is a learner, which does not vote", "wait until it has caught up: a controller promotes itself, others are promoted by khw-controller etcd member promote")
 		}
 	}
 	return r
@@ -63,10 +65,8 @@ func evaluateMembers(asked []member) (r checkResult) {
 
 func nextForTrouble(trouble string) string {
 	switch {
-	case strings.Contains(trouble, "NOSPACE"):
-		return "etcdctl compact and defrag, or raise --etcd-arg quota-backend-bytes, then etcdctl alarm disarm"
-	case strings.Contains(trouble, "CORRUPT"):
-		return "remove the member, and add it anew with an empty data directory"
+	case etcdclient.AlarmFix(trouble) != "":
+		return etcdclient.AlarmFix(trouble)
 	case strings.Contains(trouble, "no leader"):
 		return "start the other members: etcd needs more than half of them"
 	}

@@ -15,7 +15,8 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/khw-controller/khw-controller/test/e2e/harness/cluster"
+	"github.com/khw-controller/khw-controller/test/bench/pairs"
+	"github.com/khw-controller/khw-controller/test/bench/subject"
 	"github.com/khw-controller/khw-controller/test/e2e/harness/process"
 )
 
@@ -34,36 +35,25 @@ type answerer struct {
 
 // benchHealthz compares the health proxy with nginx and the lab's site file,
 // both before the same running apiserver.
-func benchHealthz(runs int) error {
-	return onNewSite(func(s site) error { return benchHealthzOn(s, runs) })
+func benchHealthz(ctx context.Context, runs int) error {
+	return subject.Use(ctx, subject.KHW, nil, func(r *subject.Run) error { return benchHealthzOn(ctx, r, runs) })
 }
 
-func benchHealthzOn(site site, runs int) error {
-	controller := &khw{site: site}
-	if err := controller.start(); err != nil {
+func benchHealthzOn(ctx context.Context, controller *subject.Run, runs int) error {
+	if _, err := controller.StartReady(ctx); err != nil {
 		return err
 	}
-	defer controller.stop()
-	nginx, port, err := startNginx(site)
+	nginx, port, err := startNginx(controller.Site)
 	if err != nil {
 		return err
 	}
 	defer nginx.Kill()
-	client, err := protobufClient(site)
-	if err != nil {
+	if err := subject.Rest(ctx, settle); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
-	if err := process.WaitFor(ctx, pollEvery, "the default service account", func(ctx context.Context) error {
-		return cluster.DefaultServiceAccount(ctx, client)
-	}); err != nil {
-		return err
-	}
-	time.Sleep(settle)
 	answerers := []answerer{
 		{"nginx", fmt.Sprintf("127.0.0.1:%d", port), []int{nginx.PID()}},
-		{"khw-controller", fmt.Sprintf("127.0.0.1:%d", site.ports.Health), nil},
+		{"khw-controller", fmt.Sprintf("127.0.0.1:%d", controller.Ports.Health), nil},
 	}
 	fmt.Printf("Health checks before one apiserver, %s each, %d connections; the load's own CPU is not counted.\n\n", askFor, askers)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -72,13 +62,13 @@ func benchHealthzOn(site site, runs int) error {
 		for _, a := range answerers {
 			var rates, alone, all, through []float64
 			for range runs {
-				f, err := askOf(a, way, controller, client)
+				f, err := askOf(ctx, a, way, controller)
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", a.name, way.name, err)
 				}
 				rates, alone, all, through = append(rates, f[0]), append(alone, f[1]), append(all, f[2]), append(through, f[3])
 			}
-			fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.0f\t%.1f\t\n", way.name, a.name, median(rates), median(alone), median(all), median(through))
+			fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.0f\t%.1f\t\n", way.name, a.name, pairs.Median(rates), pairs.Median(alone), pairs.Median(all), pairs.Median(through))
 		}
 	}
 	return w.Flush()
@@ -88,20 +78,20 @@ func benchHealthzOn(site site, runs int) error {
 // CPU time with what the apiserver used for them, and how many a second reached
 // the apiserver. The health proxy lives in the apiserver's process, so that its
 // own is all.
-func askOf(a answerer, way asking, controller *khw, client kubernetes.Interface) ([]float64, error) {
-	idle, err := cpuDuring(controller.pids(), func() error { time.Sleep(restFor); return nil })
+func askOf(ctx context.Context, a answerer, way asking, controller *subject.Run) ([]float64, error) {
+	idle, err := subject.CPUDuring(controller.CPUSeconds, func() error { return subject.Rest(ctx, restFor) })
 	if err != nil {
 		return nil, err
 	}
 	var checks int
 	var took time.Duration
 	var own float64
-	probes, err := probed(client)
+	probes, err := probed(ctx, controller.Client)
 	if err != nil {
 		return nil, err
 	}
-	busy, err := cpuDuring(controller.pids(), func() (err error) {
-		own, err = cpuDuring(a.pids, func() (err error) {
+	busy, err := subject.CPUDuring(controller.CPUSeconds, func() (err error) {
+		own, err = subject.CPUDuring(func() (float64, error) { return subject.CPUSeconds(a.pids) }, func() (err error) {
 			checks, took, err = ask(a.address, way.keep, askFor)
 			return err
 		})
@@ -114,7 +104,7 @@ func askOf(a answerer, way asking, controller *khw, client kubernetes.Interface)
 	caused := busy - idle*took.Seconds()/restFor.Seconds()
 	if a.pids == nil {
 		own = caused
-		now, err := probed(client)
+		now, err := probed(ctx, controller.Client)
 		if err != nil {
 			return nil, err
 		}
@@ -125,22 +115,9 @@ func askOf(a answerer, way asking, controller *khw, client kubernetes.Interface)
 	return []float64{n / took.Seconds(), n / own, n / (own + caused), through / took.Seconds()}, nil
 }
 
-// cpuDuring returns the CPU seconds that pids use while do does its work.
-func cpuDuring(pids []int, do func() error) (float64, error) {
-	before, err := cpuSeconds(pids)
-	if err != nil {
-		return 0, err
-	}
-	if err := do(); err != nil {
-		return 0, err
-	}
-	after, err := cpuSeconds(pids)
-	return after - before, err
-}
-
 // probed reads how many questions the health proxy has put to the apiserver.
-func probed(client kubernetes.Interface) (int, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+func probed(ctx context.Context, client kubernetes.Interface) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	metrics, err := client.Discovery().RESTClient().Get().AbsPath("/metrics").Do(ctx).Raw()
 	if err != nil {
@@ -162,7 +139,7 @@ func probed(client kubernetes.Interface) (int, error) {
 // startNginx starts nginx with the lab's site file, which is moved to a free port
 // and to the apiserver's, and Debian's nginx.conf around it. One process takes
 // the place of a master with workers: it does the same, and none is left behind.
-func startNginx(s site) (*process.Process, int, error) {
+func startNginx(s subject.Site) (*process.Process, int, error) {
 	path, err := filepath.Abs("bin/stock/nginx")
 	if err != nil {
 		return nil, 0, err
@@ -174,16 +151,16 @@ func startNginx(s site) (*process.Process, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	prefix := filepath.Join(s.dir, "nginx")
+	prefix := filepath.Join(s.Dir, "nginx")
 	if err := os.Mkdir(prefix, 0o755); err != nil {
 		return nil, 0, err
 	}
 	conf := filepath.Join(prefix, "nginx.conf")
-	content := fmt.Sprintf(nginxConf, ports[0], s.ports.APIServer, filepath.Join(s.lab(), "ca.pem"))
+	content := fmt.Sprintf(nginxConf, ports[0], s.Ports.APIServer, s.Lab("ca.pem"))
 	if err := os.WriteFile(conf, []byte(content), 0o644); err != nil {
 		return nil, 0, err
 	}
-	p, err := process.Start(process.Spec{Path: path, Args: []string{"-p", prefix, "-c", conf, "-e", filepath.Join(prefix, "error.log")}, Log: s.log("nginx")})
+	p, err := process.Start(process.Spec{Path: path, Args: []string{"-p", prefix, "-c", conf, "-e", filepath.Join(prefix, "error.log")}, Log: s.Log("nginx")})
 	return p, ports[0], err
 }
 

@@ -7,8 +7,10 @@ package kubectl
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	_ "k8s.io/client-go/plugin/pkg/client/auth" // credential plugins, as in cmd/kubectl
@@ -37,6 +39,9 @@ controller's admin.kubeconfig (below --root, if that comes first).`,
 			if err := useAdmin(root, args); err != nil {
 				return err
 			}
+			// Of kubectl's verbs some end by the signal itself, as proxy does, and others
+			// catch it; none knows this program's context.
+			signal.Reset(syscall.SIGINT, syscall.SIGTERM)
 			Run(append([]string{"kubectl"}, args...))
 			return nil
 		},

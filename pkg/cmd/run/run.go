@@ -4,10 +4,9 @@
 package run
 
 import (
+	"context"
 	"errors"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +17,11 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/plan"
 	"github.com/khw-controller/khw-controller/pkg/server"
 )
+
+// gcPercent has the heap grow by half of what is alive before it is collected. In a
+// start, Go's own 100 costs less; from then on this takes no more CPU, and a quarter less
+// memory after work (docs/decisions/0014-memory-and-start.md).
+const gcPercent = 50
 
 // New returns the command. It runs until its context ends.
 func New() *cobra.Command {
@@ -42,7 +46,8 @@ below but --config and --root is a key of the file, without the dashes.
 SIGHUP has the config file read again: the log's verbosity is taken over at
 once, the manifests in /etc/kubernetes/manifests.d are applied again, and one
 log line lists what else has changed and waits for a restart. An invalid file
-changes nothing.`,
+changes nothing. When the terminal closes that it was started from, it ends in
+order as after Ctrl-C, but not under nohup or as a service.`,
 		Example: `  # On an empty machine, or on a controller prepared by lab chapters 04 to 07
   sudo khw-controller run
 
@@ -56,32 +61,33 @@ changes nothing.`,
   khw-controller run --root ~/khw --healthz-bind-address 127.0.0.1:8080`,
 		Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			outliveReaders()
+			ctx, end := context.WithCancel(cmd.Context())
+			defer end()
+			reloads := hangups(ctx, end)
 			notifier := notify.Take()
 			socket, err := activation.Take()
 			if err != nil {
 				return err
 			}
-			p, err := cli.Plan(cmd, &flags)
-			if err != nil {
+			next := func() (*plan.Plan, error) { return cli.Plan(cmd, &flags) }
+			p, err := awaitAddress(ctx, notifier, next)
+			if p == nil || err != nil {
+				return err
+			}
+			if err := p.BypassProxy(); err != nil {
 				return err
 			}
 			if p.HealthSocket = socket; socket != nil && p.Config.HealthzBindAddress == "" {
 				return errors.New("systemd passed a socket for health checks, and --healthz-bind-address is empty; " +
 					"remove the setting, or systemctl disable --now khw-controller.socket")
 			}
-			next := func() (*plan.Plan, error) { return cli.Plan(cmd, &flags) }
-			return server.Run(cmd.Context(), p, notifier, server.Reloads{Requested: hangups(), Plan: next})
+			if os.Getenv("GOGC") == "" {
+				p.GCPercent = gcPercent
+			}
+			return server.Run(ctx, p, notifier, server.Reloads{Requested: reloads, Plan: next})
 		},
 	}
 	flags.AddTo(cmd.Flags())
 	return cmd
-}
-
-// hangups returns the channel on which a SIGHUP arrives, the request for a reload,
-// with a service manager or without one. A terminal that closes sends it too: that
-// is no reason for a control plane to end.
-func hangups() <-chan os.Signal {
-	requested := make(chan os.Signal, 1)
-	signal.Notify(requested, syscall.SIGHUP)
-	return requested
 }

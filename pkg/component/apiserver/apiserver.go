@@ -14,9 +14,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/spf13/pflag"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/server/flagz"
+	genericoptions "k8s.io/apiserver/pkg/server/options"
 	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	cliflag "k8s.io/component-base/cli/flag"
@@ -24,6 +26,7 @@ import (
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 
 	"github.com/khw-controller/khw-controller/pkg/component/flagset"
+	"github.com/khw-controller/khw-controller/pkg/inprocess"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -49,6 +52,11 @@ func Parse(argv []string) (*Options, error) {
 	return &Options{ServerRunOptions: s, flags: sets}, nil
 }
 
+// Flags returns kube-apiserver's flags at their defaults.
+func Flags() (*pflag.FlagSet, error) {
+	return flagset.Join(lab.APIServer, options.NewServerRunOptions().Flags()), nil
+}
+
 // complete completes and validates the options.
 func (o *Options) complete(ctx context.Context, name *cache.InformerName) (options.CompletedOptions, error) {
 	o.Flagz = flagz.NamedFlagSetsReader{FlagSets: o.flags}
@@ -63,6 +71,15 @@ func (o *Options) complete(ctx context.Context, name *cache.InformerName) (optio
 	return completed, nil
 }
 
+// withEtcd returns a copy whose options of etcd are changed. The flags, which are
+// shown to who asks, keep their values.
+func (o *Options) withEtcd(change func(*genericoptions.EtcdOptions)) *Options {
+	options, run, generic, etcd := *o, *o.ServerRunOptions, *o.Options, *o.Etcd
+	change(&etcd)
+	generic.Etcd, run.Options, options.ServerRunOptions = &etcd, &generic, &run
+	return &options
+}
+
 // Server is the Runner of kube-apiserver.
 type Server struct {
 	options  *Options
@@ -71,11 +88,15 @@ type Server struct {
 	loopback atomic.Pointer[restclient.Config]
 	// healthToken is with what HealthUser asks.
 	healthToken string
+	encryption  encryptionConfig
+	dialEtcd    DialFunc
+	inProcess   inprocess.Server
 }
 
-// New returns the apiserver with the given options.
-func New(o *Options) *Server {
-	return &Server{options: o, pages: map[string]http.Handler{}, healthToken: rand.Text()}
+// New returns the apiserver with the given options, which reaches etcd by dialEtcd
+// if that is given.
+func New(o *Options, dialEtcd DialFunc) *Server {
+	return &Server{options: o, dialEtcd: dialEtcd, pages: map[string]http.Handler{}, healthToken: rand.Text()}
 }
 
 // SetPage has the secure port show a page of ours at path, in the place of what
@@ -93,7 +114,12 @@ func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
 		return err
 	}
 	defer name.Release()
-	completed, err := s.options.complete(ctx, name)
+	options, err := s.encryption.serve(s.options)
+	if err != nil {
+		return err
+	}
+	defer s.encryption.close()
+	completed, err := options.dialing(s.dialEtcd).complete(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -104,12 +130,23 @@ func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
 	// The aggregator is in front of the others, and asks for all of them who it is.
 	front := config.Aggregator.GenericConfig
 	addHealthUser(&front.Authentication, &front.Authorization, s.healthToken)
+	socket := restclient.CopyConfig(front.LoopbackClientConfig)
+	// All three servers have this one; what makes its client from now on needs no socket.
+	front.LoopbackClientConfig.Wrap(s.inProcess.Wrap)
+	hooks := replaceHooks(config.KubeAPIs)
+	postponeOpenAPI(config.KubeAPIs)
 	chained, err := config.Complete()
 	if err != nil {
 		return err
 	}
 	server, err := app.CreateServerChain(chained)
 	if err != nil {
+		return err
+	}
+	if err := addHooks(server.GenericAPIServer, hooks); err != nil {
+		return err
+	}
+	if err := installOpenAPI(server.GenericAPIServer, config.KubeAPIs.ControlPlane.Generic); err != nil {
 		return err
 	}
 	server.GenericAPIServer.ShutdownTimeout = closeTimeout
@@ -122,12 +159,17 @@ func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
 		mux.Unregister(path)
 		mux.Handle(path, page)
 	}
-	p, err := newProber(server.GenericAPIServer.LoopbackClientConfig)
+	// It is to notice when the port itself does not serve.
+	p, err := newProber(socket)
 	if err != nil {
 		return fmt.Errorf("connecting to itself: %w", err)
 	}
 	s.loopback.Store(server.GenericAPIServer.LoopbackClientConfig)
 	s.prober.Store(p)
+	serving := server.GenericAPIServer.SecureServingInfo
+	listener, end := s.inProcess.Serve(ctx, serving.Listener, server.GenericAPIServer.Handler)
+	serving.Listener = listener
+	defer end()
 	delayed, stop := s.delayStop(ctx)
 	defer stop()
 	return prepared.Run(delayed)
@@ -155,8 +197,12 @@ func (s *Server) delayStop(ctx context.Context) (context.Context, context.Cancel
 
 const startPoll = 50 * time.Millisecond
 
-// LoopbackClient returns how the process itself reaches the apiserver: over TLS,
-// as a user who may do everything, with a token that never leaves the process.
+// InProcess is a rest.Config wrapper by which components in this process reach the
+// apiserver without a socket, where their kubeconfigs point to it; see pkg/inprocess.
+func (s *Server) InProcess(rt http.RoundTripper) http.RoundTripper { return s.inProcess.Wrap(rt) }
+
+// LoopbackClient returns how the process itself reaches the apiserver: as a user who
+// may do everything, with a token that never leaves the process.
 func (s *Server) LoopbackClient() (*restclient.Config, error) {
 	config := s.loopback.Load()
 	if config == nil {

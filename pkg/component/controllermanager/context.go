@@ -37,6 +37,7 @@ const mapperRefresh = 30 * time.Second
 // command), both behind fence.
 func (t *term) clientBuilders(fence *election.Fence) (root, perController clientbuilder.ControllerClientBuilder, err error) {
 	full := restclient.CopyConfig(t.config.Kubeconfig)
+	full.Wrap(t.rights.Wrap)
 	full.Wrap(fence.Wrap)
 	root = clientbuilder.SimpleControllerClientBuilder{ClientConfig: full}
 	if !t.config.ComponentConfig.KubeCloudShared.UseServiceAccountCredentials {
@@ -47,6 +48,8 @@ func (t *term) clientBuilders(fence *election.Fence) (root, perController client
 		return nil, nil, err
 	}
 	anonymous := restclient.AnonymousClientConfig(t.config.Kubeconfig)
+	anonymous.Wrap(t.config.Kubeconfig.WrapTransport)
+	anonymous.Wrap(t.rights.Wrap)
 	anonymous.Wrap(fence.Wrap)
 	return root, clientbuilder.NewDynamicClientBuilder(anonymous, client.CoreV1(), metav1.NamespaceSystem), nil
 }

@@ -17,7 +17,7 @@ func Evaluate(ctx context.Context, argv []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := o.configure(ctx)
+	c, err := o.configure(ctx, nil)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/spf13/pflag"
+	clientset "k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/transport"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app/config"
@@ -44,16 +47,31 @@ func Parse(argv []string) (*Options, error) {
 	return &Options{KubeControllerManagerOptions: s, argv: argv, flags: sets}, nil
 }
 
+// Flags returns kube-controller-manager's flags at their defaults.
+func Flags() (*pflag.FlagSet, error) {
+	s, err := options.NewKubeControllerManagerOptions()
+	if err != nil {
+		return nil, err
+	}
+	return flagset.Join(lab.ControllerManager, s.Flags(app.KnownControllers(), app.ControllersDisabledByDefault(), app.ControllerAliases())), nil
+}
+
 // configure opens the secure port and makes the configuration that all terms
-// share.
-func (o *Options) configure(ctx context.Context) (*config.CompletedConfig, error) {
+// share. All of its clients go through wrap, which may be nil.
+func (o *Options) configure(ctx context.Context, wrap transport.WrapperFunc) (*config.CompletedConfig, error) {
 	fresh, err := Parse(o.argv)
 	if err != nil {
 		return nil, fmt.Errorf("parsing its flags again: %w", err)
 	}
+	fresh.Authentication.WithCustomRoundTripper(wrap)
+	fresh.Authorization.WithCustomRoundTripper(wrap)
 	c, err := fresh.Config(ctx, app.KnownControllers(), app.ControllersDisabledByDefault(), app.ControllerAliases())
 	if err != nil {
 		return nil, fmt.Errorf("configuring: %w", err)
+	}
+	c.Kubeconfig.Wrap(wrap)
+	if c.Client, err = clientset.NewForConfig(c.Kubeconfig); err != nil {
+		return nil, err
 	}
 	return c.Complete(), nil
 }

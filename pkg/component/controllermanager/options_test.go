@@ -21,7 +21,7 @@ func TestEveryRunOpensItsPortAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	servingtest.OpensAnew(t, func() (net.Listener, error) {
-		c, err := o.configure(t.Context())
+		c, err := o.configure(t.Context(), nil)
 		if err != nil {
 			return nil, err
 		}

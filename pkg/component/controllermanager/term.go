@@ -18,6 +18,7 @@ import (
 	configv1alpha1conversion "k8s.io/kubernetes/pkg/controller/apis/config/v1alpha1"
 
 	"github.com/khw-controller/khw-controller/pkg/component/elected"
+	"github.com/khw-controller/khw-controller/pkg/denial"
 	"github.com/khw-controller/khw-controller/pkg/election"
 )
 
@@ -25,6 +26,7 @@ import (
 type replica struct {
 	*elected.Replica
 	config *config.CompletedConfig
+	rights *denial.Rights
 }
 
 // term is one term: clients behind its fence, and informers that fill their

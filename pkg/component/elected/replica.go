@@ -40,8 +40,8 @@ type Config struct {
 	LeaderElection componentbaseconfig.LeaderElectionConfiguration
 	// Kubeconfig is how the lease is reached; nothing of a term may use it.
 	Kubeconfig *restclient.Config
-	// Lease is told how the lease is doing.
-	Lease *election.LeaseHealth
+	// Health is told how the replica is doing.
+	Health *Health
 	// Recorder records who became leader.
 	Recorder resourcelock.EventRecorder
 
@@ -100,7 +100,9 @@ func (r *Replica) lead(ctx context.Context, c *candidate, report supervisor.Repo
 	if !settings.LeaderElect {
 		return election.RunAlone(ctx, c, report)
 	}
-	client, err := election.NewClient(r.config.Kubeconfig, settings.RenewDeadline.Duration)
+	kubeconfig := restclient.CopyConfig(r.config.Kubeconfig)
+	kubeconfig.Wrap(r.config.Health.Rights.Wrap)
+	client, err := election.NewClient(kubeconfig, settings.RenewDeadline.Duration)
 	if err != nil {
 		return err
 	}
@@ -109,7 +111,8 @@ func (r *Replica) lead(ctx context.Context, c *candidate, report supervisor.Repo
 		Client:                      client,
 		Recorder:                    r.config.Recorder,
 		WatchDog:                    r.watchdog,
-		Health:                      r.config.Lease,
+		Health:                      &r.config.Health.Lease,
+		Hindered:                    r.config.Health.Rights.Healthy,
 	}, c)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@
 package etcd
 
 import (
+	"fmt"
 	"net"
 	"strings"
 
@@ -71,13 +72,29 @@ func (c *klogCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 		f.AddTo(enc)
 		kv = append(kv, f.Key, enc.Fields[f.Key])
 	}
-	// Error messages keep their rank; klog's structured calls have no warning.
-	if entry.Level >= zapcore.ErrorLevel && !closed(enc.Fields["error"]) {
+	// Messages keep their rank.
+	switch {
+	case closed(enc.Fields["error"]):
+		klog.InfoS(entry.Message, kv...)
+	case entry.Level >= zapcore.ErrorLevel:
 		klog.ErrorS(nil, entry.Message, kv...)
-	} else {
+	case entry.Level == zapcore.WarnLevel:
+		klog.Warning(warning(entry.Message, kv))
+	default:
 		klog.InfoS(entry.Message, kv...)
 	}
 	return nil
+}
+
+// warning is a message in the way of klog's structured lines, which have no
+// warnings.
+func warning(msg string, kv []any) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%q", msg)
+	for i := 0; i < len(kv); i += 2 {
+		fmt.Fprintf(&b, " %v=%q", kv[i], fmt.Sprint(kv[i+1]))
+	}
+	return b.String()
 }
 
 // closed reports whether an error is that of a listener or a server which an

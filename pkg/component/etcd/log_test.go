@@ -36,7 +36,7 @@ func capture(t *testing.T, v string, do func()) string {
 func TestEtcdLogsThroughKlog(t *testing.T) {
 	log := newLogger(func(reason string) { t.Errorf("ended: %s", reason) })
 	for v, want := range map[string]struct{ there, absent []string }{
-		"0": {[]string{"slow", `member="a"`}, []string{"started", "detail"}},
+		"0": {[]string{"W", "slow", `member="a"`}, []string{"started", "detail"}},
 		"2": {[]string{"slow", "started", `component="etcd"`}, []string{"detail"}},
 		"4": {[]string{"slow", "started", "detail"}, nil},
 	} {

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
 
+	"github.com/khw-controller/khw-controller/pkg/controllers"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 )
 
@@ -28,6 +30,21 @@ type TLS struct{ CertFile, KeyFile, CAFile string }
 // spelling of lab chapter 07's etcd.service, but on loopback only: nothing else
 // has to reach it.
 func Defaults(name, dataDir string, tls TLS) []Setting {
+	return append(identity(name, tls), []Setting{
+		{"listen-peer-urls", "https://127.0.0.1:2380"},
+		{"listen-client-urls", loopbackClient},
+		{"initial-cluster-token", "etcd-cluster-0"},
+		{"initial-cluster-state", "new"},
+		{"data-dir", dataDir},
+		{"heartbeat-interval", heartbeat},
+		{"election-timeout", electionTimeout},
+		{"quota-backend-bytes", quota},
+	}...)
+}
+
+// identity are the settings with which chapter 07's begin: who the member is, and
+// whom it believes.
+func identity(name string, tls TLS) []Setting {
 	return []Setting{
 		{"name", name},
 		{"cert-file", tls.CertFile},
@@ -38,15 +55,55 @@ func Defaults(name, dataDir string, tls TLS) []Setting {
 		{"peer-trusted-ca-file", tls.CAFile},
 		{"peer-client-cert-auth", "true"},
 		{"client-cert-auth", "true"},
-		{"listen-peer-urls", "https://127.0.0.1:2380"},
-		{"listen-client-urls", "https://127.0.0.1:2379"},
-		{"initial-cluster-token", "etcd-cluster-0"},
-		{"initial-cluster-state", "new"},
-		{"data-dir", dataDir},
-		{"heartbeat-interval", heartbeat},
-		{"election-timeout", electionTimeout},
 	}
 }
+
+// ClusterDefaults are the settings of the member on self in the cluster of all
+// controllers: those of lab chapter 07's etcd.service, with etcd's own timings
+// (100 and 1000 ms), which bear the delays of a network, and its two checks
+// against members whose data have come apart: of its own before it serves, and of
+// all at each compaction. The apiserver compacts the history, every five minutes
+// (--etcd-compaction-interval), so that etcd's own compaction stays off.
+func ClusterDefaults(self controllers.Controller, all controllers.List, dataDir string, tls TLS) []Setting {
+	var members []string
+	for _, c := range all {
+		members = append(members, c.Name+"="+PeerURL(c))
+	}
+	client := "https://" + netip.AddrPortFrom(self.Address, clientPort).String()
+	return append(identity(self.Name, tls), []Setting{
+		{"initial-advertise-peer-urls", PeerURL(self)},
+		{"listen-peer-urls", PeerURL(self)},
+		{"listen-client-urls", client + "," + loopbackClient},
+		{"advertise-client-urls", client},
+		{"initial-cluster-token", "etcd-cluster-0"},
+		{"initial-cluster", strings.Join(members, ",")},
+		{"initial-cluster-state", "new"},
+		{"data-dir", dataDir},
+		{"quota-backend-bytes", quota},
+		{"feature-gates", "InitialCorruptCheck=true,CompactHashCheck=true"},
+	}...)
+}
+
+// loopbackClient is where the controller's own apiserver reaches its member.
+const loopbackClient = "https://127.0.0.1:2379"
+
+// Ports of the lab's etcd.
+const (
+	clientPort = 2379
+	peerPort   = 2380
+)
+
+// PeerURL is where the other members reach the one on c.
+func PeerURL(c controllers.Controller) string {
+	return "https://" + netip.AddrPortFrom(c.Address, peerPort).String()
+}
+
+// quota is what the database may grow to, in bytes: the 8 GiB that etcd suggests
+// at most (https://etcd.io/docs/latest/dev-guide/limit/). Its own 2 GiB are what a
+// few thousand nodes and their events fill; then all that can still be written is
+// what deletes. Nothing is taken before it is needed, and status warns from four
+// fifths on.
+const quota = "8589934592"
 
 // Timings of a member that is alone, in milliseconds. It waits out an election
 // with itself at every start, which with etcd's 100 and 1000 is up to a second;

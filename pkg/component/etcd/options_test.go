@@ -6,6 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"go.etcd.io/etcd/pkg/v3/featuregate"
+	"go.etcd.io/etcd/server/v3/features"
+
+	"github.com/khw-controller/khw-controller/pkg/controllers"
 )
 
 func defaults() []Setting {
@@ -28,6 +33,38 @@ func TestDefaultsAreTheLabsOnLoopback(t *testing.T) {
 	}
 }
 
+func TestClusterDefaultsAreTheLabs(t *testing.T) {
+	all, err := controllers.Parse([]string{"controller-0=10.240.0.10", "controller-1=10.240.0.11", "controller-2=fd00::12"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Configure(ClusterDefaults(all[1], all, "/var/lib/etcd", TLS{CertFile: "/k.pem", KeyFile: "/k-key.pem", CAFile: "/ca.pem"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.ClientTLSInfo.ClientCertAuth || !c.PeerTLSInfo.ClientCertAuth || c.PeerTLSInfo.TrustedCAFile != "/ca.pem" {
+		t.Errorf("clients or peers are not verified: %v, %v", c.ClientTLSInfo, c.PeerTLSInfo)
+	}
+	if got := Endpoints(c); !slices.Equal(got, []string{"https://127.0.0.1:2379"}) {
+		t.Errorf("the apiserver reaches it at %v", got)
+	}
+	if got := c.AdvertiseClientUrls[0].String() + " " + c.AdvertisePeerUrls[0].String() + " " + c.ListenPeerUrls[0].String(); got !=
+		"https://10.240.0.11:2379 https://10.240.0.11:2380 https://10.240.0.11:2380" {
+		t.Errorf("the others reach it at %s", got)
+	}
+	if want := "controller-0=https://10.240.0.10:2380,controller-1=https://10.240.0.11:2380,controller-2=https://[fd00::12]:2380"; c.InitialCluster != want {
+		t.Errorf("the cluster is %s", c.InitialCluster)
+	}
+	if c.Name != "controller-1" || c.TickMs != 100 || c.ElectionMs != 1000 || c.QuotaBackendBytes != 8<<30 || c.AutoCompactionRetention != "0" {
+		t.Errorf("%s, %d, %d, %d, %s", c.Name, c.TickMs, c.ElectionMs, c.QuotaBackendBytes, c.AutoCompactionRetention)
+	}
+	for _, gate := range []featuregate.Feature{features.InitialCorruptCheck, features.CompactHashCheck} {
+		if !c.ServerFeatureGate.Enabled(gate) {
+			t.Errorf("%s is off", gate)
+		}
+	}
+}
+
 func TestLaterSettingsBeatEarlierOnes(t *testing.T) {
 	c, err := Configure(append(defaults(),
 		Setting{"listen-client-urls", "https://127.0.0.1:12379,https://10.240.0.10:12379"},
@@ -36,7 +73,7 @@ func TestLaterSettingsBeatEarlierOnes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := Endpoints(c); !slices.Equal(got, []string{"https://10.240.0.10:12379"}) || len(c.ListenClientUrls) != 2 {
+	if got := Endpoints(c); !slices.Equal(got, []string{"https://127.0.0.1:12379"}) || len(c.ListenClientUrls) != 2 {
 		t.Errorf("it is reached at %v and listens on %v", got, c.ListenClientUrls)
 	}
 	if c.QuotaBackendBytes != 8589934592 {

@@ -19,7 +19,7 @@ func Evaluate(ctx context.Context, argv []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := New(o).configure(ctx)
+	c, err := New(o, nil).configure(ctx)
 	if err != nil {
 		return err
 	}

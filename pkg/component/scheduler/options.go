@@ -7,6 +7,7 @@ package scheduler
 import (
 	"fmt"
 
+	"github.com/spf13/pflag"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/latest"
 
@@ -27,6 +28,11 @@ func Parse(argv []string) (*Options, error) {
 		return nil, err
 	}
 	return &Options{Options: o, argv: argv}, nil
+}
+
+// Flags returns kube-scheduler's flags at their defaults.
+func Flags() (*pflag.FlagSet, error) {
+	return flagset.Join(lab.Scheduler, *options.NewOptions().Flags), nil
 }
 
 // fresh returns the same options anew: they keep the listener that they have

@@ -21,7 +21,7 @@ func TestEveryRunOpensItsPortAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	servingtest.OpensAnew(t, func() (net.Listener, error) {
-		c, err := New(o).configure(t.Context())
+		c, err := New(o, nil).configure(t.Context())
 		if err != nil {
 			return nil, err
 		}

@@ -6,11 +6,6 @@ import (
 	"context"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/dynamic/dynamicinformer"
-	clientset "k8s.io/client-go/kubernetes"
-	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
@@ -29,8 +24,8 @@ const configzName = "componentconfig"
 // replica is one Scheduler while it runs, with what all its terms share.
 type replica struct {
 	*elected.Replica
-	options *Options
-	config  *config.Config
+	parent *Scheduler
+	config *config.Config
 }
 
 // term is one term: clients behind its fence, and full caches.
@@ -47,12 +42,12 @@ func (r *replica) newTerm(name *cache.InformerName) elected.Term {
 
 // Prepare makes a scheduler and fills its caches, as a stock standby does.
 func (t *term) Prepare(ctx context.Context, fence *election.Fence) error {
-	options, err := t.options.fresh()
+	options, err := t.parent.options.fresh()
 	if err != nil {
 		return err
 	}
 	options.SecureServing.BindPort = 0 // the port outlives the term
-	c, err := options.Config(ctx)
+	c, err := t.parent.apply(ctx, options)
 	if err != nil {
 		return fmt.Errorf("configuring a term: %w", err)
 	}
@@ -74,34 +69,16 @@ func (t *term) Prepare(ctx context.Context, fence *election.Fence) error {
 	return nil
 }
 
-// putBehind replaces every client in c by one that passes through fence, and
-// leaves out what outlives a term.
+// putBehind has every client in c pass through fence, and leaves out what outlives a
+// term.
 func (t *term) putBehind(ctx context.Context, fence *election.Fence, c *config.Config) error {
-	fenced := restclient.CopyConfig(c.KubeConfig)
-	fenced.Wrap(fence.Wrap)
-	client, err := clientset.NewForConfig(restclient.AddUserAgent(restclient.CopyConfig(fenced), "scheduler"))
-	if err != nil {
-		return err
-	}
-	eventClient, err := clientset.NewForConfig(fenced)
-	if err != nil {
-		return err
-	}
-	dynamicClient, err := dynamic.NewForConfig(fenced)
-	if err != nil {
-		return err
-	}
-	c.KubeConfig = fenced
-	c.Client = client
-	c.EventBroadcaster = events.NewEventBroadcasterAdapterWithContext(ctx, eventClient)
-	c.InformerFactory = scheduler.NewInformerFactory(client, 0, t.name)
-	c.DynInformerFactory = dynamicinformer.NewFilteredDynamicSharedInformerFactory(dynamicClient, 0, corev1.NamespaceAll, nil)
+	c.KubeConfig.Wrap(t.parent.Rights.Wrap)
+	c.KubeConfig.Wrap(fence.Wrap)
 	// The election and the port are held around the term: the stock Run skips
 	// both, and with them its exits, when they are off.
 	c.ComponentConfig.LeaderElection.LeaderElect = false
-	c.LeaderElection = nil
 	c.SecureServing = nil
-	return nil
+	return setClients(ctx, c, t.name)
 }
 
 // newScheduler is the second half of the stock app.Setup, which cannot be

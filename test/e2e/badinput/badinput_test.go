@@ -103,11 +103,6 @@ func fileInputs() []input {
 			code:  1, says: []string{"ROOT/var/lib/kubernetes/encryption-config.yaml", "base64"},
 		},
 		{
-			name:  "etcd is unreachable",
-			spoil: func(c *harness.Controller) { c.EtcdServers = []string{"https://127.0.0.1:1"} },
-			code:  1, says: []string{"https://127.0.0.1:1"},
-		},
-		{
 			name: "a flag of run is unknown",
 			args: []string{"--adverise-address=10.240.0.10"},
 			code: 2, says: []string{"--adverise-address", "did you mean --advertise-address"},

@@ -25,11 +25,15 @@ import (
 // stopsWithin is what "in seconds" means for an orderly stop.
 const stopsWithin = 10 * time.Second
 
+// story is how many lines the log of a start, the verification and a stop may have.
+const story = 60
+
 func TestFreshRoot(t *testing.T) {
 	e := harness.New(t)
 	c := e.Controller("controller", e.DefaultPorts())
 	c.StartReady()
 	readyMeansUp(c)
+	etcdIsWithinTheProcess(c)
 	filesAreMade(c)
 	labVerification(c)
 	before := remember(c)
@@ -43,6 +47,7 @@ func TestFreshRoot(t *testing.T) {
 		t.Error("no STOPPING=1 was sent")
 	}
 	leasesAreReleased(c)
+	c.LogIsQuiet(story)
 
 	c.StartReady()
 	before.mustBeThere(c)
@@ -62,6 +67,23 @@ func readyMeansUp(c *harness.Controller) {
 	status, ok := c.Notify.First("STATUS", func(string) bool { return true })
 	if !ok || !status.Time.Before(ready.Time) {
 		c.Error("no STATUS was sent before READY=1")
+	}
+}
+
+// etcdIsWithinTheProcess wants fewer sockets than the resources are that the
+// apiserver stores, each with a client of etcd of its own.
+func etcdIsWithinTheProcess(c *harness.Controller) {
+	c.Helper()
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", c.Process.PID()))
+	c.Must(err)
+	sockets := 0
+	for _, fd := range fds {
+		if target, err := os.Readlink(fd); err == nil && strings.HasPrefix(target, "socket:") {
+			sockets++
+		}
+	}
+	if sockets == 0 || sockets > 60 {
+		c.Errorf("it has %d sockets, want at most 60", sockets)
 	}
 }
 

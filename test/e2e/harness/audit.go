@@ -12,12 +12,12 @@ import (
 	"github.com/khw-controller/khw-controller/test/e2e/harness/cluster"
 )
 
-// AuditPolicy writes cluster.AuditPolicy to a file and returns the apiserver's
-// flag for it, without dashes.
-func (e *Env) AuditPolicy() string {
+// AuditPolicy writes an audit policy, as cluster.AuditWrites, to a file and returns the
+// apiserver's flag for it, without dashes.
+func (e *Env) AuditPolicy(policy string) string {
 	e.Helper()
 	path := e.Path("audit-policy.yaml")
-	e.Must(os.WriteFile(path, []byte(cluster.AuditPolicy), 0o600))
+	e.Must(os.WriteFile(path, []byte(policy), 0o600))
 	return "audit-policy-file=" + path
 }
 

@@ -59,6 +59,19 @@ func (e *Env) DefaultPorts() cluster.Ports {
 	return p
 }
 
+// Pair returns two controllers with one PKI, which are not started, on an etcd of so
+// many members.
+func (e *Env) Pair(members int) (first, second *Controller, etcd *Etcd) {
+	e.Helper()
+	first = e.Controller("first", e.FreePorts())
+	first.GeneratePKI()
+	etcd = e.StartEtcd(first.Lab(""), members)
+	second = e.Controller("second", e.FreePorts())
+	second.CopyPKI(first)
+	first.EtcdServers, second.EtcdServers = etcd.URLs(), etcd.URLs()
+	return first, second, etcd
+}
+
 // Lab returns the path of one of the lab's files below the root.
 func (c *Controller) Lab(name string) string {
 	return filepath.Join(c.Root, "var/lib/kubernetes", name)

@@ -7,8 +7,6 @@ package kubeletrbac
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -28,21 +26,21 @@ const (
 func TestKubeletRBAC(t *testing.T) {
 	e := harness.New(t)
 	c := e.Controller("controller", e.FreePorts())
-	manifest(c, "10-team.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n---\n"+configMap("first"))
-	broken := manifest(c, "20-broken.yaml", "apiVersion: v1\nkind: [\n")
-	manifest(c, "30-more.yaml", configMap("second")+"---\n"+configMap("third"))
+	c.Manifest("10-team.yaml", harness.TeamNamespace+"---\n"+harness.TeamConfigMap("first"))
+	broken := c.Manifest("20-broken.yaml", "apiVersion: v1\nkind: [\n")
+	c.Manifest("30-more.yaml", harness.TeamConfigMap("second")+"---\n"+harness.TeamConfigMap("third"))
 
 	c.StartReady()
 	c.AwaitStatus("bootstrap leading")
 	c.AwaitStatus(broken) // named, and the control plane is ready all the same
 	asInTheLab(c)
 	for _, name := range []string{"first", "second", "third"} {
-		holds(c, name, "as-in-file")
+		c.TeamConfigMapSays(name, "as-in-file")
 	}
 	warned(c, "ManifestSkipped", broken)
 
 	meddle(c)
-	manifest(c, "20-broken.yaml", configMap("mended"))
+	c.Manifest("20-broken.yaml", harness.TeamConfigMap("mended"))
 	c.StopInOrder()
 	c.StartReady()
 	c.AwaitStatus("objects applied)")
@@ -50,34 +48,11 @@ func TestKubeletRBAC(t *testing.T) {
 		t.Errorf("with everything applied the status is %q", status)
 	}
 	asInTheLab(c)
-	holds(c, "first", "as-in-file")
-	holds(c, "second", "as-in-file")
-	holds(c, "mended", "as-in-file")
-	holds(c, "third", "by-hand") // autoupdate: "false"
+	c.TeamConfigMapSays("first", "as-in-file")
+	c.TeamConfigMapSays("second", "as-in-file")
+	c.TeamConfigMapSays("mended", "as-in-file")
+	c.TeamConfigMapSays("third", "by-hand") // autoupdate: "false"
 	c.StopInOrder()
-}
-
-func manifest(c *harness.Controller, name, content string) string {
-	c.Helper()
-	path := filepath.Join(c.Root, "etc/kubernetes/manifests.d", name)
-	c.Must(os.MkdirAll(filepath.Dir(path), 0o755))
-	c.Must(os.WriteFile(path, []byte(content), 0o644))
-	return path
-}
-
-func configMap(name string) string {
-	return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " + name + ", namespace: team}\ndata: {key: as-in-file}\n"
-}
-
-func holds(c *harness.Controller, name, want string) {
-	c.Helper()
-	c.Eventually("ConfigMap "+name+" to say "+want, func(ctx context.Context) error {
-		m, err := c.Client().CoreV1().ConfigMaps("team").Get(ctx, name, metav1.GetOptions{})
-		if err == nil && m.Data["key"] != want {
-			err = fmt.Errorf("it says %q", m.Data["key"])
-		}
-		return err
-	})
 }
 
 // asInTheLab asks the apiserver what the user kubernetes may do on kubelets, and

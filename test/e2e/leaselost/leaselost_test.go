@@ -29,7 +29,7 @@ const thief = "somebody-else"
 func TestLostLeaseStopsOneComponentOnly(t *testing.T) {
 	e := harness.New(t)
 	c := e.Controller("controller", e.FreePorts())
-	c.Args = []string{"--kube-apiserver-arg", e.AuditPolicy()}
+	c.Args = []string{"--kube-apiserver-arg", e.AuditPolicy(cluster.AuditWrites)}
 	c.StartReady()
 	ready := probe(c)
 	churn := e.StartChurn(c.Client())

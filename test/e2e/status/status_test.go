@@ -116,7 +116,7 @@ func healthy(c *harness.Controller) {
 			c.Errorf("component %+v", s)
 		}
 	}
-	if got, want := strings.Join(names, " "), "kube-apiserver kube-controller-manager kube-scheduler bootstrap health-proxy"; got != want {
+	if got, want := strings.Join(names, " "), "kube-apiserver kube-controller-manager kube-scheduler bootstrap snapshots health-proxy"; got != want {
 		c.Errorf("components %s, want %s", got, want)
 	}
 	leaders := 0

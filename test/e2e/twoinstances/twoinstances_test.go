@@ -27,14 +27,9 @@ const handover = 3 * time.Second
 
 func TestOneLeadsAtATime(t *testing.T) {
 	e := harness.New(t)
-	policy := e.AuditPolicy()
-	first := e.Controller("first", e.FreePorts())
-	first.GeneratePKI()
-	etcd := e.StartEtcd(first.Lab(""), 1)
-	second := e.Controller("second", e.FreePorts())
-	second.CopyPKI(first)
+	policy := e.AuditPolicy(cluster.AuditWrites)
+	first, second, etcd := e.Pair(1)
 	for _, c := range []*harness.Controller{first, second} {
-		c.EtcdServers = etcd.URLs()
 		c.Args = []string{"--kube-apiserver-arg", policy}
 	}
 	// Its apiserver is the one that is always there, and the stock replicas' own.

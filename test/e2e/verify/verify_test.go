@@ -104,6 +104,17 @@ func noTestSecret(c *harness.Controller) {
 	}
 }
 
+// awaitRBAC waits until the kubelet's RBAC is as it has to be.
+func awaitRBAC(c *harness.Controller) {
+	c.Helper()
+	c.Eventually("the RBAC to be mended", func(context.Context) error {
+		if r := steps(c)["kubelet RBAC"]; r.Outcome != verify.Passed {
+			return fmt.Errorf("%s: %v", r.Outcome, r.Failures)
+		}
+		return nil
+	})
+}
+
 func TestVerify(t *testing.T) {
 	e := harness.New(t)
 	c := e.Controller("controller", e.DefaultPorts())
@@ -112,12 +123,17 @@ func TestVerify(t *testing.T) {
 	showsWhatTheLabShows(c)
 	loadBalancers(c)
 
-	c.Kubectl("delete", "clusterrolebinding", "system:kube-apiserver")
-	mustFail(c, steps(c), map[string]string{"kubelet RBAC": "the ClusterRoleBinding system:kube-apiserver is not there"})
+	// What its annotation does not keep for its owner comes back by itself.
+	binding := func(patch string) {
+		c.Kubectl("patch", "clusterrolebinding", "system:kube-apiserver", "--type=merge", "--patch="+patch)
+	}
+	binding(`{"metadata": {"annotations": {"rbac.authorization.kubernetes.io/autoupdate": "false"}}, "subjects": null}`)
+	mustFail(c, steps(c), map[string]string{"kubelet RBAC": "by hand: its annotation rbac.authorization.kubernetes.io/autoupdate"})
 	noTestSecret(c)
+	binding(`{"metadata": {"annotations": {"rbac.authorization.kubernetes.io/autoupdate": null}}}`)
+	awaitRBAC(c)
 
-	// As verify says, a restart mends that; and the new process is told not to
-	// encrypt.
+	// The new process is told not to encrypt.
 	c.StopInOrder()
 	path := c.Lab("encryption-config.yaml")
 	data, err := os.ReadFile(path)
@@ -125,12 +141,7 @@ func TestVerify(t *testing.T) {
 	plain := strings.Replace(string(data), "- aescbc:", "- identity: {}\n      - aescbc:", 1)
 	c.Must(os.WriteFile(path, []byte(plain), 0o600))
 	c.StartReady()
-	c.Eventually("the RBAC to be mended", func(context.Context) error {
-		if r := steps(c)["kubelet RBAC"]; r.Outcome != verify.Passed {
-			return fmt.Errorf("%s: %v", r.Outcome, r.Failures)
-		}
-		return nil
-	})
+	awaitRBAC(c)
 	mustFail(c, steps(c), map[string]string{"encryption at rest": "secrets are stored in plain text"})
 	noTestSecret(c)
 

@@ -14,13 +14,21 @@ import (
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 )
 
-// AuditPolicy has the apiserver record every answered write.
-const AuditPolicy = `apiVersion: audit.k8s.io/v1
+// AuditWrites has the apiserver record every answered write.
+const AuditWrites = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
   - level: Metadata
     verbs: [create, update, patch, delete, deletecollection]
+`
+
+// AuditEverything has the apiserver record every request, when it is answered.
+const AuditEverything = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Metadata
 `
 
 // ReadAudit reads an apiserver's audit log.

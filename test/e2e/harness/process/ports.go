@@ -4,22 +4,50 @@ package process
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
+	"sync"
 )
 
-// FreePorts returns n ports of 127.0.0.1 that nobody listens on.
+// Ports that are handed out are below those that the kernel gives to connections
+// (net.ipv4.ip_local_port_range), so that none takes one before who is to listen
+// there is started.
+const (
+	firstPort = 20000
+	lastPort  = 32000
+)
+
+// next is where the search for free ports goes on: no port is handed out twice.
+var next = struct {
+	sync.Mutex
+	port int
+}{port: firstPort + rand.IntN(lastPort-firstPort)}
+
+// FreePorts returns n ports of 127.0.0.1 that nobody listens on, and that were not
+// returned before.
 func FreePorts(n int) ([]int, error) {
+	next.Lock()
+	defer next.Unlock()
 	var ports []int
-	for range n {
-		// All stay open until the last is found, so that no two are the same.
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range lastPort - firstPort {
+		if len(ports) == n {
+			return ports, nil
+		}
+		port := next.port
+		next.port++
+		if next.port == lastPort {
+			next.port = firstPort
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
 			return nil, err
 		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		ports = append(ports, port)
 	}
-	return ports, nil
+	return nil, fmt.Errorf("fewer than %d of the ports from %d to %d are free", n, firstPort, lastPort)
 }
 
 // Listening reports whether somebody listens on a port of 127.0.0.1.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 	"time"
 )
@@ -33,6 +34,14 @@ type Process struct {
 
 	cmd    *exec.Cmd
 	exited chan struct{}
+}
+
+// Whoever runs the scenarios under nohup has SIGHUP ignored, and would hand that on to
+// all that they start: here it is caught, which a process does not inherit.
+func init() {
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 }
 
 // Start starts a program. The kernel kills it when the starter dies.

@@ -141,16 +141,25 @@ func TestWaitForReportsTheLastError(t *testing.T) {
 }
 
 func TestFreePortsDiffer(t *testing.T) {
-	ports, err := FreePorts(8)
-	if err != nil {
-		t.Fatal(err)
-	}
 	seen := map[int]bool{}
-	for _, p := range ports {
-		if seen[p] || Listening(p) {
-			t.Errorf("port %d is not free", p)
+	for range 2 {
+		ports, err := FreePorts(8)
+		if err != nil {
+			t.Fatal(err)
 		}
-		seen[p] = true
+		for _, p := range ports {
+			if seen[p] || p < firstPort || p >= lastPort {
+				t.Errorf("port %d of %v", p, ports)
+			}
+			seen[p] = true
+		}
+	}
+	next.port = lastPort - 1
+	if ports, err := FreePorts(2); err != nil || ports[1] >= ports[0] {
+		t.Errorf("behind the last come %v, %v", ports, err)
+	}
+	if ports, err := FreePorts(lastPort - firstPort + 1); err == nil {
+		t.Errorf("there are %d", len(ports))
 	}
 }
 

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package machine
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os/exec"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/khw-controller/khw-controller/test/e2e/harness"
+	"github.com/khw-controller/khw-controller/test/e2e/harness/process"
+)
+
+// Host is a machine as far as the network can tell: processes of this one in a
+// network namespace with an address on the network.
+type Host struct {
+	*harness.Env
+	Name, Address string
+
+	holder *process.Process
+}
+
+// Host returns a host with an address on the network.
+func (n *Network) Host(name, address string) *Host {
+	n.Helper()
+	h := &Host{Env: n.Env, Name: name, Address: address, holder: hold(n.Env, name)}
+	n.join(h.holder, address)
+	return h
+}
+
+// Start starts a program there.
+func (h *Host) Start(name string, s process.Spec) *process.Process {
+	h.Helper()
+	s.Args = append([]string{"--net=" + namespace(h.holder), s.Path}, s.Args...)
+	s.Path = "/usr/bin/nsenter"
+	return h.Env.Start(name, s)
+}
+
+// Command is a command to be run there.
+func (h *Host) Command(ctx context.Context, path string, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, "nsenter", append([]string{"--net=" + namespace(h.holder), path}, args...)...)
+}
+
+// Dial connects from there. The socket stays there; the thread comes back.
+func (h *Host) Dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	runtime.LockOSThread()
+	here, err := unix.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(here)
+	there, err := unix.Open(namespace(h.holder), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(there)
+	if err := unix.Setns(there, unix.CLONE_NEWNET); err != nil {
+		return nil, err
+	}
+	conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
+	if back := unix.Setns(here, unix.CLONE_NEWNET); back != nil {
+		return nil, back // and the thread is never unlocked, so that it ends with its goroutine
+	}
+	runtime.UnlockOSThread()
+	return conn, err
+}
