@@ -76,19 +76,13 @@ func serve(t *testing.T, bind string, h http.HandlerFunc) *far {
 
 // accept is what net/http's server does.
 func (f *far) accept() {
-	accepting := make(chan struct{})
 	go func() {
-		close(accepting)
 		for {
 			if _, err := f.open.Accept(); err != nil {
 				return
 			}
 		}
 	}()
-	<-accepting
-	for !f.open.port.open.Load() {
-		runtime.Gosched()
-	}
 }
 
 // get returns the body of an answer.
@@ -439,9 +433,22 @@ func TestItIsOpenWhileThePortIs(t *testing.T) {
 			t.Errorf("%s: %v", when, err)
 		}
 	}
-	refused("before it accepts")
+	brief, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	req, err := http.NewRequestWithContext(brief, http.MethodGet, f.url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Do(req); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("before it accepts: %v", err)
+	}
+	early := make(chan error)
+	go func() {
+		_, err := f.get()
+		early <- err
+	}()
 	f.accept()
-	if _, err := f.get(); err != nil {
+	if err := <-early; err != nil {
 		t.Error(err)
 	}
 	watch, err := f.Get(f.url + "/watch")
@@ -634,4 +641,24 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+func TestAPortThatIsNeverAcceptedOnRefusesOnceItIsClosed(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s Server
+	wrapped, end := s.Serve(t.Context(), l, http.NotFoundHandler())
+	defer end()
+	client := &http.Client{Transport: s.Wrap(&http.Transport{})}
+	waiting := make(chan error)
+	go func() {
+		_, err := client.Get("https://" + l.Addr().String())
+		waiting <- err
+	}()
+	wrapped.Close()
+	if err := <-waiting; !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Error(err)
+	}
 }

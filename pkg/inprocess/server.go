@@ -32,11 +32,14 @@ type port struct {
 	handler http.Handler
 	base    context.Context // of all requests
 	end     context.CancelFunc
-	open    atomic.Bool
+	// opened and closed are closed when that happens.
+	opened, closed chan struct{}
+	open, close    func() // each once
 }
 
 // Serve has requests answered by h, the handler of the port l, for as long as that is
-// open: from the first Accept of the listener that it returns until its Close. What
+// open: from the first Accept of the listener that it returns until its Close. Requests
+// that come before wait, as connections do that nobody has accepted yet. What
 // those requests start carries ctx's profiling labels. end is called when the server
 // has ended, and cancels the requests that are in flight still.
 //
@@ -49,10 +52,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, h http.Handler) (wra
 	// httputil.ReverseProxy looks for the server in the context before it aborts.
 	base := context.WithValue(context.WithoutCancel(ctx), http.ServerContextKey, &http.Server{Handler: h})
 	base, cancel := context.WithCancel(context.WithValue(base, http.LocalAddrContextKey, net.Addr(addr)))
-	p := &port{addr: addr, handler: h, base: base, end: cancel}
+	p := &port{addr: addr, handler: h, base: base, end: cancel, opened: make(chan struct{}), closed: make(chan struct{})}
+	p.open = sync.OnceFunc(func() { close(p.opened) })
+	p.close = sync.OnceFunc(func() { close(p.closed) })
 	s.port.Store(p)
 	return &listener{Listener: l, port: p}, func() {
-		p.open.Store(false)
+		p.close()
 		p.end()
 	}
 }
@@ -60,20 +65,35 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, h http.Handler) (wra
 // listener tells its port when it opens and when it closes.
 type listener struct {
 	net.Listener
-	port   *port
-	opened sync.Once
+	port *port
 }
 
 func (l *listener) Accept() (net.Conn, error) {
-	l.opened.Do(func() { l.port.open.Store(true) })
+	l.port.open()
 	return l.Listener.Accept()
 }
 
 func (l *listener) Close() error {
-	// Never to be opened again.
-	l.opened.Do(func() {})
-	l.port.open.Store(false)
+	l.port.close()
 	return l.Listener.Close()
+}
+
+// wait returns once the port is open, or why a request can't be made.
+func (p *port) wait(ctx context.Context) error {
+	select {
+	case <-p.opened:
+	case <-p.closed:
+	case <-ctx.Done():
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case <-p.closed:
+		return p.refused()
+	default:
+		return nil
+	}
 }
 
 // source returns from which address of this machine a connection to host, at the

@@ -52,10 +52,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if sockets == nil {
 		return t.next.RoundTrip(req)
 	}
-	err := req.Context().Err()
-	if err == nil && !p.open.Load() {
-		err = p.refused()
-	}
+	err := p.wait(req.Context())
 	var state *tls.ConnectionState
 	if err == nil {
 		state, err = t.connectionState(sockets.TLSClientConfig)
