@@ -94,6 +94,7 @@ func (t *term) tellKept(o *target, became outcome, err error) {
 	default:
 		return
 	}
+	putBack.Inc()
 	klog.InfoS("Bootstrap object "+what+", and is put back", "object", o.title, "source", o.source)
 	t.recorder.Eventf(lease, corev1.EventTypeNormal, "PutBack", "%s %s, and is again as %s", o.title, what, asIn(o.source))
 }

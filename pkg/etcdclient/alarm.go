@@ -8,6 +8,9 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
+// Alarms are those that a member can raise.
+var Alarms = []string{pb.AlarmType_NOSPACE.String(), pb.AlarmType_CORRUPT.String()}
+
 // AlarmFix says what to do about the alarms that a text names, or nothing where it
 // names none.
 func AlarmFix(text string) string {

@@ -34,12 +34,20 @@ func checkSkew(ctx context.Context, in input) []Finding {
 			others = append(others, net.JoinHostPort(c.Address.String(), strconv.Itoa(in.Port)))
 		}
 	}
-	return Skew(ctx, in.Plan, others)
+	return MeasureSkew(ctx, in.Plan, others).Findings()
 }
 
-// Skew compares this machine's clock with those of other controllers, whose apiservers
-// are at addresses, host:port.
-func Skew(ctx context.Context, p *plan.Plan, addresses []string) []Finding {
+// Skew is how far ahead of this machine's clock those of other controllers are.
+type Skew []skewed
+
+type skewed struct {
+	address string // of the apiserver, host:port
+	ahead   time.Duration
+}
+
+// MeasureSkew compares this machine's clock with those of other controllers, whose
+// apiservers are at addresses, host:port.
+func MeasureSkew(ctx context.Context, p *plan.Plan, addresses []string) Skew {
 	ctx, cancel := context.WithTimeout(ctx, skewTimeout)
 	defer cancel()
 	client, err := skewClient(p)
@@ -47,15 +55,29 @@ func Skew(ctx context.Context, p *plan.Plan, addresses []string) []Finding {
 		return nil // told by the checks of the CA
 	}
 	defer client.CloseIdleConnections()
-	ahead := make([]time.Duration, len(addresses))
+	found := make(Skew, len(addresses))
 	var asking sync.WaitGroup
 	for i, address := range addresses {
-		asking.Go(func() { ahead[i] = skewOf(ctx, client, address) })
+		asking.Go(func() { found[i] = skewed{address, skewOf(ctx, client, address)} })
 	}
 	asking.Wait()
+	return found
+}
+
+// Worst is how far the clocks are apart at most.
+func (s Skew) Worst() time.Duration {
+	var worst time.Duration
+	for _, c := range s {
+		worst = max(worst, c.ahead.Abs())
+	}
+	return worst
+}
+
+// Findings are warnings of clocks that are too far apart.
+func (s Skew) Findings() []Finding {
 	var found []Finding
-	for i, address := range addresses {
-		found = append(found, judgeSkew(address, ahead[i])...)
+	for _, c := range s {
+		found = append(found, judgeSkew(c.address, c.ahead)...)
 	}
 	return found
 }

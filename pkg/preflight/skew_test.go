@@ -48,7 +48,11 @@ func TestSkew(t *testing.T) {
 		return s.Listener.Addr().String()
 	}
 	right, ahead, behind := serve(0), serve(time.Hour), serve(-time.Minute)
-	got := Skew(t.Context(), in.Plan, []string{right, ahead, "127.0.0.1:1", behind})
+	skew := MeasureSkew(t.Context(), in.Plan, []string{right, ahead, "127.0.0.1:1", behind})
+	if worst := skew.Worst().Round(time.Minute); worst != time.Hour {
+		t.Errorf("the worst is %s", worst)
+	}
+	got := skew.Findings()
 	if len(got) != 2 || got[0].Severity != Warning {
 		t.Fatalf("it finds %v", got)
 	}
@@ -58,7 +62,7 @@ func TestSkew(t *testing.T) {
 		}
 	}
 	write(t, files.CA, "hello")
-	if got := Skew(t.Context(), in.Plan, []string{ahead}); len(got) > 0 {
+	if got := MeasureSkew(t.Context(), in.Plan, []string{ahead}).Findings(); len(got) > 0 {
 		t.Errorf("a server of another CA is believed: %v", got)
 	}
 }

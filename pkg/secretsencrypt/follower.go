@@ -101,6 +101,12 @@ func (f *Follower) look(ctx context.Context) (busy bool) {
 func (f *Follower) lookWith(ctx context.Context, client kubernetes.Interface) (busy bool) {
 	report := Report{Controller: f.Controller, Address: f.Address}
 	rotation, err := ReadRotation(ctx, client)
+	switch {
+	case rotation != nil:
+		unfinished.Set(1)
+	case err == nil:
+		unfinished.Set(0)
+	}
 	if rotation != nil {
 		report.Phase = rotation.Phase
 		err = f.follow(ctx, *rotation)

@@ -3,42 +3,72 @@
 package server
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
+	"github.com/khw-controller/khw-controller/pkg/status"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
 // The controller's own series, on the apiserver's page.
 var (
-	componentUp       = componentDesc("component_up", "Whether a component is up and works.")
-	componentLeading  = componentDesc("component_leading", "Whether a component holds its leader lease.")
-	componentRestarts = componentDesc("component_restarts_total", "How often a component was started again after a failure.")
-	certificateExpiry = prometheus.NewDesc("khw_certificate_expiration_timestamp_seconds",
-		"When a certificate that the controller uses expires, in seconds since 1970.", []string{"path"}, nil)
+	controllerStatus  = desc("status", "Whether the controller is as the word says: ready, starting, degraded or stopping.", "status")
+	componentUp       = desc("component_up", "Whether a component is up and works.", "component")
+	componentLeading  = desc("component_leading", "Whether a component holds its leader lease.", "component")
+	componentRestarts = desc("component_restarts_total", "How often a component was started again after a failure.", "component")
+	certificateExpiry = desc("certificate_expiration_timestamp_seconds", "When a certificate that the controller uses expires, in seconds since 1970.", "path")
+	memberUp          = desc("etcd_member_up", "Whether a member of etcd answers this controller and has a leader.", "member")
+	memberAlarm       = desc("etcd_member_alarm", "Whether a member of etcd raises an alarm: NOSPACE or CORRUPT.", "member", "alarm")
+	clockSkew         = desc("clock_skew_seconds", "How far the clocks of the other controllers are from this one's, at most.")
 )
 
-func componentDesc(name, help string) *prometheus.Desc {
-	return prometheus.NewDesc("khw_"+name, help, []string{"component"}, nil)
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("khw_"+name, help, labels, nil)
 }
 
 // Describe implements prometheus.Collector.
 func (o *observer) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{componentUp, componentLeading, componentRestarts, certificateExpiry} {
+	for _, d := range []*prometheus.Desc{
+		controllerStatus, componentUp, componentLeading, componentRestarts, certificateExpiry, memberUp, memberAlarm, clockSkew,
+	} {
 		ch <- d
 	}
 }
 
 // Collect implements prometheus.Collector with what is known already.
 func (o *observer) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	is, _ := o.lifecycle.Status()
+	for _, word := range []status.Health{status.Ready, status.Starting, status.Degraded, status.Stopping} {
+		gauge(controllerStatus, boolValue(is == word), string(word))
+	}
 	for _, c := range o.statuses() {
-		ch <- prometheus.MustNewConstMetric(componentUp, prometheus.GaugeValue, boolValue(c.State.Up() && c.Unhealthy == ""), c.Component)
-		ch <- prometheus.MustNewConstMetric(componentLeading, prometheus.GaugeValue, boolValue(c.State == supervisor.Leading), c.Component)
+		gauge(componentUp, boolValue(c.State.Up() && c.Unhealthy == ""), c.Component)
+		gauge(componentLeading, boolValue(c.State == supervisor.Leading), c.Component)
 		ch <- prometheus.MustNewConstMetric(componentRestarts, prometheus.CounterValue, float64(c.Restarts), c.Component)
 	}
+	etcd, _ := o.etcd.known()
+	told := map[string]bool{}
+	for _, m := range etcd.Members {
+		if told[m.Name] {
+			continue // two members may have one name, and no two series
+		}
+		told[m.Name] = true
+		gauge(memberUp, boolValue(m.Error == ""), m.Name)
+		for _, alarm := range etcdclient.Alarms {
+			gauge(memberAlarm, boolValue(slices.Contains(m.Alarms, alarm)), m.Name, alarm)
+		}
+	}
+	skew, _ := o.skew.known()
+	gauge(clockSkew, skew.Worst().Seconds())
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, c := range o.certificates {
-		ch <- prometheus.MustNewConstMetric(certificateExpiry, prometheus.GaugeValue, float64(c.NotAfter.Unix()), c.Path)
+		gauge(certificateExpiry, float64(c.NotAfter.Unix()), c.Path)
 	}
 }
 

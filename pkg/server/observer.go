@@ -58,8 +58,8 @@ type observer struct {
 	webhooks question[map[string][]string]
 	// stored is what this controller cannot read of what is stored.
 	stored question[[]string]
-	// skew is which other controllers' clocks are not as this one's.
-	skew question[[]string]
+	// skew is how far the other controllers' clocks are from this one's.
+	skew question[preflight.Skew]
 
 	mu           sync.Mutex
 	certificates []status.Certificate

@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/lifecycle"
 	"github.com/khw-controller/khw-controller/pkg/notify"
@@ -257,7 +258,11 @@ func TestTheMetricsOfTheController(t *testing.T) {
 	}
 	closed(t, o)
 	o.look(t.Context(), time.Minute)
+	o.etcd.last.Members = []etcdclient.Member{{Name: "a", Alarms: []string{"NOSPACE"}}, {Name: "b", Error: "knows no leader"}, {Name: "b"}}
 	const want = `
+# HELP khw_clock_skew_seconds How far the clocks of the other controllers are from this one's, at most.
+# TYPE khw_clock_skew_seconds gauge
+khw_clock_skew_seconds 0
 # HELP khw_component_leading Whether a component holds its leader lease.
 # TYPE khw_component_leading gauge
 khw_component_leading{component="etcd"} 0
@@ -273,8 +278,25 @@ khw_component_restarts_total{component="kube-scheduler"} 2
 khw_component_up{component="etcd"} 0
 khw_component_up{component="kube-apiserver"} 1
 khw_component_up{component="kube-scheduler"} 1
+# HELP khw_etcd_member_alarm Whether a member of etcd raises an alarm: NOSPACE or CORRUPT.
+# TYPE khw_etcd_member_alarm gauge
+khw_etcd_member_alarm{alarm="CORRUPT",member="a"} 0
+khw_etcd_member_alarm{alarm="CORRUPT",member="b"} 0
+khw_etcd_member_alarm{alarm="NOSPACE",member="a"} 1
+khw_etcd_member_alarm{alarm="NOSPACE",member="b"} 0
+# HELP khw_etcd_member_up Whether a member of etcd answers this controller and has a leader.
+# TYPE khw_etcd_member_up gauge
+khw_etcd_member_up{member="a"} 1
+khw_etcd_member_up{member="b"} 0
+# HELP khw_status Whether the controller is as the word says: ready, starting, degraded or stopping.
+# TYPE khw_status gauge
+khw_status{status="degraded"} 0
+khw_status{status="ready"} 0
+khw_status{status="starting"} 1
+khw_status{status="stopping"} 0
 `
-	if err := testutil.CollectAndCompare(o, strings.NewReader(want), "khw_component_leading", "khw_component_restarts_total", "khw_component_up"); err != nil {
+	if err := testutil.CollectAndCompare(o, strings.NewReader(want), "khw_clock_skew_seconds", "khw_component_leading", "khw_component_restarts_total",
+		"khw_component_up", "khw_etcd_member_alarm", "khw_etcd_member_up", "khw_status"); err != nil {
 		t.Error(err)
 	}
 	if n := testutil.CollectAndCount(o, "khw_certificate_expiration_timestamp_seconds"); n != 5 {

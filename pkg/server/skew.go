@@ -19,14 +19,14 @@ const skewEvery = 10 * time.Minute
 func (o *observer) skewWarnings(ctx context.Context, r *status.Report, patience time.Duration) []string {
 	if len(r.Controllers) < 2 { // none is known yet, or there is none
 		known, _ := o.skew.known()
-		return known
+		return lines(known.Findings())
 	}
-	return o.skew.recent(ctx, skewEvery, patience)
+	return lines(o.skew.recent(ctx, skewEvery, patience).Findings())
 }
 
 // findSkew asks them.
-func (o *observer) findSkew(ctx context.Context) []string {
+func (o *observer) findSkew(ctx context.Context) preflight.Skew {
 	controllers, _ := o.controllers.known()
 	others := slices.DeleteFunc(slices.Clone(controllers), func(address string) bool { return address == o.plan.AdvertisedAddress() })
-	return lines(preflight.Skew(ctx, o.plan, others))
+	return preflight.MeasureSkew(ctx, o.plan, others)
 }

@@ -43,6 +43,8 @@ func (s *Schedule) Run(ctx context.Context, report supervisor.Report) error {
 		return err
 	}
 	next := s.first(newest, time.Now())
+	expect(newest, next)
+	defer due.Set(0)
 	report(supervisor.Running, told(newest))
 	timer := time.NewTimer(time.Until(next))
 	defer timer.Stop()
@@ -65,7 +67,9 @@ func (s *Schedule) Run(ctx context.Context, report supervisor.Report) error {
 				break
 			}
 			newest = saved
-			timer.Reset(s.Interval + jitter(s.Interval))
+			again := s.Interval + jitter(s.Interval)
+			timer.Reset(again)
+			expect(newest, time.Now().Add(again))
 			if s.Remote != nil {
 				copies.Reset(0)
 			}
@@ -80,6 +84,14 @@ func (s *Schedule) Run(ctx context.Context, report supervisor.Report) error {
 			report(supervisor.Running, failed+told(newest)+copied)
 		}
 	}
+}
+
+// expect has the metrics tell which is the newest, and when the next one is due.
+func expect(newest File, next time.Time) {
+	if newest.Path != "" {
+		lastSaved.Set(float64(newest.Taken.Unix()))
+	}
+	due.Set(float64(next.Unix()))
 }
 
 // copy has all that is kept here in the bucket too, and tells when it cannot.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 )
 
@@ -77,4 +78,18 @@ func present(path, fix string) (string, error) {
 		return "", fmt.Errorf("%s is not a program; %s", abs, fix)
 	}
 	return abs, nil
+}
+
+// Promtool returns Prometheus' promtool: the one in PATH, or that of
+// hack/install-test-deps. A missing one fails the test.
+func (e *Env) Promtool() string {
+	e.Helper()
+	if path, err := exec.LookPath("promtool"); err == nil {
+		return path
+	}
+	root, err := repository()
+	e.Must(err)
+	path, err := present(filepath.Join(root, "bin", "promtool"), "run make deps")
+	e.Must(err)
+	return path
 }
