@@ -23,6 +23,9 @@ type Config struct {
 	// File is the config file that was read, or empty.
 	File string
 
+	// Profiles are settings under a name, below all that is set here.
+	Profiles []string
+
 	AdvertiseAddress string
 	EtcdServers      []string
 	// Controllers are the cluster's controllers, name=address each.
@@ -37,6 +40,9 @@ type Config struct {
 	DefragInterval time.Duration
 	// HealthzBindAddress is where health checks are answered; empty for nowhere.
 	HealthzBindAddress string
+	// HealthzGrace is how long a yes to a health check stands for while the apiserver is
+	// late with the next answer; below 0 where nobody says.
+	HealthzGrace time.Duration
 	// ShutdownDelay is how long a stop waits for load balancers to notice.
 	ShutdownDelay time.Duration
 	// AutoRenewCertificates has the certificates that were made here renew themselves.

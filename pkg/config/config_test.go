@@ -160,6 +160,8 @@ func TestEveryKeyIsDocumentedAndSettable(t *testing.T) {
 		}
 		value := "a=b"
 		switch k.Type {
+		case "edge":
+			value = "edge"
 		case "duration":
 			value = "1s"
 		case "number":

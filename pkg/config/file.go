@@ -19,7 +19,7 @@ import (
 // must exist; the default one may be missing.
 func (f *Flags) Load(root string) (*Config, error) {
 	c := &Config{Root: root, Args: map[lab.Component][]lab.Override{},
-		HealthzBindAddress: DefaultHealthzBindAddress, SnapshotInterval: defaultSnapshotInterval, SnapshotKeep: defaultSnapshotKeep,
+		HealthzBindAddress: DefaultHealthzBindAddress, HealthzGrace: -1, SnapshotInterval: defaultSnapshotInterval, SnapshotKeep: defaultSnapshotKeep,
 		DefragInterval: defaultDefragInterval}
 	path := f.file
 	if path == "" {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/profile"
 )
 
 // DefaultHealthzBindAddress is the port of the lab's nginx.
@@ -146,6 +147,17 @@ func Keys() []Key {
 			set: text(func(c *Config) *string { return &c.HealthzBindAddress }),
 		},
 		{
+			Name: "healthz-grace", Type: "duration", Default: "0s",
+			Doc: "How long an ok to a health check stands for while the apiserver is late with its next answer; it is asked on meanwhile. " +
+				"So much later a load balancer hears of one that hangs.",
+			set: func(c *Config, _, v string) (err error) {
+				if c.HealthzGrace, err = time.ParseDuration(v); err != nil || c.HealthzGrace < 0 {
+					return fmt.Errorf("%q is not a duration; write it like 10s", v)
+				}
+				return nil
+			},
+		},
+		{
 			Name: "shutdown-delay", Type: "duration", Default: "0s",
 			Doc: "How long, from the moment a stop begins, health checks say no while everything is still served, so that load " +
 				"balancers send nobody any more. Twice a load balancer's check interval is enough: 10s for the lab's.",
@@ -165,6 +177,16 @@ func Keys() []Key {
 					return fmt.Errorf("%q is neither true nor false", v)
 				}
 				return nil
+			},
+		},
+		{
+			Name: "profile", Type: strings.Join(profile.Names(), "|"), Default: "none", List: true, whole: true,
+			Doc: "Settings that belong together, under one name (docs/profiles.md). edge is " + profile.Doc("edge") + ". Whatever is set " +
+				"here or by a flag beats them. Every controller of a cluster should have the same.",
+			set: func(c *Config, _, v string) error {
+				names, err := profile.Parse(v)
+				c.Profiles = append(c.Profiles, names...)
+				return err
 			},
 		},
 		argKey(lab.APIServer),

@@ -29,6 +29,8 @@ type LeaseHealth struct {
 	since   time.Time                          // of the first of such errors in a row
 	unread  bool                               // the last one was of reading it
 	deleted bool                               // the lease was last found to be gone, while somebody held it
+
+	own renewals // of the replica's own lease
 }
 
 // begin forgets what was known of another run.

@@ -47,6 +47,7 @@ func (l *fencingLock) Get(ctx context.Context) (*resourcelock.LeaderElectionReco
 		}
 		if l.holder != "" && l.holder != l.Identity() && l.fence.Open() {
 			l.fence.Close()
+			l.health.ended()
 		}
 	}
 	return record, raw, err
@@ -64,6 +65,7 @@ func (l *fencingLock) Create(ctx context.Context, record resourcelock.LeaderElec
 	l.wrote(record, err)
 	if err == nil {
 		l.fence.Renewed(asked)
+		l.health.renewed(asked)
 	}
 	return err
 }
@@ -74,6 +76,7 @@ func (l *fencingLock) Create(ctx context.Context, record resourcelock.LeaderElec
 func (l *fencingLock) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
 	if record.HolderIdentity != l.Identity() {
 		l.fence.Close()
+		l.health.ended()
 		if l.holder != l.Identity() {
 			return nil
 		}
@@ -84,6 +87,7 @@ func (l *fencingLock) Update(ctx context.Context, record resourcelock.LeaderElec
 	l.wrote(record, err)
 	if err == nil {
 		l.fence.Renewed(asked)
+		l.health.renewed(asked)
 		l.observeHandover()
 	}
 	return err

@@ -14,6 +14,12 @@ var handover = metrics.NewHistogramVec(&metrics.HistogramOpts{
 	StabilityLevel: metrics.ALPHA,
 }, []string{"lease"})
 
+var lateRenewals = metrics.NewCounterVec(&metrics.CounterOpts{
+	Namespace: "khw", Subsystem: "leader", Name: "late_renewals_total",
+	Help:           "Renewals that came when half of the time was over in which a lease is lost, and losses, by lease.",
+	StabilityLevel: metrics.ALPHA,
+}, []string{"lease"})
+
 func init() {
-	legacyregistry.MustRegister(handover)
+	legacyregistry.MustRegister(handover, lateRenewals)
 }

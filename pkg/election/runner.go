@@ -101,6 +101,7 @@ var errLeaseLost = errors.New("the leader lease was lost")
 
 func (r *runner) Run(ctx context.Context, report supervisor.Report) error {
 	r.Health.begin(r.identity, r.LeaseDuration.Duration)
+	r.Health.expect(r.ResourceNamespace+"/"+r.ResourceName, r.RetryPeriod.Duration, r.validity())
 	for ctx.Err() == nil {
 		if err := r.term(ctx, report); err != nil {
 			return err
@@ -113,6 +114,7 @@ func (r *runner) Run(ctx context.Context, report supervisor.Report) error {
 func (r *runner) term(ctx context.Context, report supervisor.Report) error {
 	fence := NewFence(r.validity())
 	defer fence.Close()
+	r.Health.ended() // whatever came back of the term before
 	termCtx, endTerm := context.WithCancel(ctx)
 	defer endTerm()
 	prepared := r.tellOfPreparing(termCtx, report)
@@ -139,6 +141,7 @@ func (r *runner) term(ctx context.Context, report supervisor.Report) error {
 		fence.AwaitShut(leadCtx)
 		if leadCtx.Err() == nil {
 			fence.Close() // for good, whatever renewal may still come back
+			r.Health.expired()
 			tell.shut()
 			stop(errLeaseLost)
 		}

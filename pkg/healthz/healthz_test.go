@@ -33,7 +33,7 @@ func serve(t testing.TB, notReady func() Verdict, b Backend) (address string) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- (&Proxy{NotReady: notReady, Prober: NewProber(b)}).Serve(ctx, l) }()
+	go func() { done <- (&Proxy{NotReady: notReady, Prober: NewProber(b, 0)}).Serve(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -71,7 +71,7 @@ func TestAnswers(t *testing.T) {
 			w := httptest.NewRecorder()
 			r := httptest.NewRequest(test.method, test.path, http.NoBody)
 			r.Host = "kubernetes.default.svc.cluster.local"
-			server := httptest.NewServer(&Proxy{NotReady: test.notReady, Prober: NewProber(&fakeBackend{verdict: test.verdict})})
+			server := httptest.NewServer(&Proxy{NotReady: test.notReady, Prober: NewProber(&fakeBackend{verdict: test.verdict}, 0)})
 			defer server.Close()
 			r.URL.Scheme, r.URL.Host, r.RequestURI = "http", server.Listener.Addr().String(), ""
 			resp, err := server.Client().Do(r)
@@ -172,7 +172,7 @@ func TestHalfARequestIsGivenUp(t *testing.T) {
 		p := pipes{conns: make(chan net.Conn)}
 		served := make(chan error)
 		go func() {
-			served <- (&Proxy{NotReady: serving, Prober: NewProber(&fakeBackend{verdict: OK})}).Serve(t.Context(), p)
+			served <- (&Proxy{NotReady: serving, Prober: NewProber(&fakeBackend{verdict: OK}, 0)}).Serve(t.Context(), p)
 		}()
 		client, server := net.Pipe()
 		p.conns <- server

@@ -36,6 +36,8 @@ const (
 	probeTimeout = 2500 * time.Millisecond
 	// answerTimeout is what a health check waits at most.
 	answerTimeout = 2800 * time.Millisecond
+	// graceAnswer is what an answer may take after a grace.
+	graceAnswer = 500 * time.Millisecond
 	// shareFor is how long an answer is good for.
 	shareFor = time.Second
 	// pace keeps the apiserver at two questions a second.
@@ -51,8 +53,10 @@ type Backend interface {
 // every answer is shared.
 type Prober struct {
 	backend Backend
-	last    map[string]*atomic.Pointer[result]
-	asking  chan time.Time // holds when the apiserver was last asked; empty while it is
+	// grace is how long an OK stands for while the next answer is late.
+	grace  time.Duration
+	last   map[string]*atomic.Pointer[result]
+	asking chan time.Time // holds when the apiserver was last asked; empty while it is
 
 	mu       sync.Mutex
 	inFlight map[string]chan struct{} // by path, closed when the question is answered
@@ -64,10 +68,12 @@ type result struct {
 	at      time.Time
 }
 
-// NewProber returns a Prober of backend.
-func NewProber(backend Backend) *Prober {
+// NewProber returns a Prober of backend. An OK stands for as long as grace while the
+// next answer is late, and an answer may take as long.
+func NewProber(backend Backend, grace time.Duration) *Prober {
 	p := &Prober{
 		backend: backend,
+		grace:   grace,
 		last:    map[string]*atomic.Pointer[result]{},
 		asking:  make(chan time.Time, 1),
 
@@ -93,6 +99,9 @@ func (p *Prober) Ask(path string) Verdict {
 	case <-p.ask(path):
 		return p.last[path].Load().verdict
 	case <-timeout.C:
+		if r := p.last[path].Load(); r != nil && r.verdict == OK && time.Since(r.at) < p.grace {
+			return OK
+		}
 		return Hung
 	}
 }
@@ -126,11 +135,11 @@ func (p *Prober) probe(path string) *result {
 	}
 	begun := time.Now()
 	defer func() { p.asking <- begun }()
-	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), max(probeTimeout, p.grace+graceAnswer))
 	defer cancel()
 	verdict, err := p.backend.Ask(ctx, path)
 	took := time.Since(begun)
-	if verdict == OK && took > slowAfter {
+	if verdict == OK && took > max(slowAfter, p.grace) {
 		verdict = Slow
 	}
 	probes.WithLabelValues(path, string(verdict)).Inc()

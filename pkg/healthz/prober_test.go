@@ -61,7 +61,7 @@ func TestVerdicts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begun := time.Now()
-				if got := NewProber(test.backend).Ask("/healthz"); got != test.want {
+				if got := NewProber(test.backend, 0).Ask("/healthz"); got != test.want {
 					t.Errorf("got %s, want %s", got, test.want)
 				}
 				if took := time.Since(begun); took >= 3*time.Second {
@@ -72,6 +72,42 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// TestAnOKStandsForTheGrace has the apiserver hang after an OK, answer late, and say no.
+func TestAnOKStandsForTheGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &fakeBackend{verdict: OK}
+		p := NewProber(b, 10*time.Second)
+		wants := func(when string, want Verdict) {
+			t.Helper()
+			begun := time.Now()
+			if got := p.Ask("/healthz"); got != want || time.Since(begun) >= 3*time.Second {
+				t.Errorf("%s: %s after %s, want %s", when, got, time.Since(begun), want)
+			}
+		}
+		takes := func(d time.Duration, v Verdict) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.takes, b.verdict = d, v
+		}
+		wants("at first", OK)
+		takes(time.Hour, OK)
+		time.Sleep(2 * time.Second)
+		wants("late", OK)
+		time.Sleep(3 * time.Second)
+		wants("very late", Hung) // it begins within the grace and ends after it
+		takes(8*time.Second, OK)
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		wants("after a hanging one", Hung)
+		time.Sleep(8 * time.Second)
+		wants("of one that is slow", OK)
+		takes(0, Etcd)
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		wants("a no is told at once", Etcd)
+	})
+}
+
 func TestHoweverManyAskFewQuestionsArePut(t *testing.T) {
 	for name, b := range map[string]*fakeBackend{
 		"quick": {verdict: OK, takes: time.Millisecond},
@@ -79,7 +115,7 @@ func TestHoweverManyAskFewQuestionsArePut(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := NewProber(b)
+				p := NewProber(b, 0)
 				end := time.Now().Add(20 * time.Second)
 				var wg sync.WaitGroup
 				for _, path := range []string{"/healthz", "/livez", "/readyz"} {
@@ -128,7 +164,7 @@ func TestOnlyChangesAreLogged(t *testing.T) {
 	var out bytes.Buffer
 	klog.SetOutput(&out)
 	synctest.Test(t, func(*testing.T) {
-		p := NewProber(nil)
+		p := NewProber(nil, 0)
 		for _, verdict := range []Verdict{OK, OK, Etcd, Etcd, Unreachable, OK, OK} {
 			p.backend = &fakeBackend{verdict: verdict}
 			p.Ask("/healthz")
@@ -155,7 +191,7 @@ func TestOnlyChangesAreLogged(t *testing.T) {
 func TestAnAnswerIsSharedForASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &fakeBackend{verdict: OK}
-		p := NewProber(b)
+		p := NewProber(b, 0)
 		p.Ask("/healthz")
 		b.verdict = Unhealthy
 		time.Sleep(900 * time.Millisecond)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
 
@@ -20,9 +21,11 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/controllers"
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/machine"
 	"github.com/khw-controller/khw-controller/pkg/memfd"
 	"github.com/khw-controller/khw-controller/pkg/paths"
 	"github.com/khw-controller/khw-controller/pkg/pki"
+	"github.com/khw-controller/khw-controller/pkg/profile"
 )
 
 // Plan is what `run` will do: every setting of every component in force.
@@ -55,6 +58,13 @@ type Plan struct {
 	Settings
 	// HealthSocket is systemd's socket for health checks, or nil.
 	HealthSocket *activation.Socket
+	// Machine is what the process has of the machine.
+	Machine machine.Size
+	// HealthGrace is how long a yes to a health check stands for.
+	HealthGrace time.Duration
+	// MemoryLimit is Go's memory limit in bytes, or 0 where there is none or the user
+	// has set it.
+	MemoryLimit int64
 	// GCPercent is Go's GOGC once a start is over, or 0 where the user has set that.
 	GCPercent int
 
@@ -66,7 +76,7 @@ type Plan struct {
 // writes any nor starts anything; an error names the flag or key that is wrong. A
 // Plan that is not carried out has to be closed.
 func New(ctx context.Context, c *config.Config) (*Plan, error) {
-	p := &Plan{Config: c, Flags: map[lab.Component][]lab.Setting{}, Dropped: map[lab.Component][]lab.Dropped{}}
+	p := &Plan{Config: c, Machine: machine.Here(), HealthGrace: max(0, c.HealthzGrace), Flags: map[lab.Component][]lab.Setting{}, Dropped: map[lab.Component][]lab.Dropped{}}
 	if err := p.resolve(ctx); err != nil {
 		return nil, err
 	}
@@ -103,6 +113,9 @@ func (p *Plan) resolve(ctx context.Context) error {
 		return err
 	}
 	if err := p.findAddress(ctx, overrides[lab.APIServer]); err != nil {
+		return err
+	}
+	if err := p.applyProfiles(overrides); err != nil {
 		return err
 	}
 	values := lab.Values{Root: p.Config.Root, AdvertiseAddress: p.Address.IP.String(), EtcdServers: p.Config.EtcdServers}
@@ -164,7 +177,7 @@ func (p *Plan) embedEtcd() error {
 	if p.IsCluster() {
 		settings = etcd.ClusterDefaults(p.Self, p.Controllers, p.Path(paths.EtcdDir), tls)
 	}
-	for _, o := range p.Config.EtcdArgs {
+	for _, o := range append(p.profile(profile.Etcd), p.Config.EtcdArgs...) {
 		settings = append(settings, etcd.Setting{Name: o.Name, Value: o.Value})
 	}
 	if p.Etcd, err = etcd.Configure(settings); err != nil {

@@ -48,6 +48,9 @@ func (p *Plan) schedulerArgv() ([]string, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	lab.LookUpCallersWith(p.Files.SchedulerKubeconfig, p.Files.CA, settings)
+	if err := p.yieldToSchedulerConfig(converted); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	effective, err := memfd.New("kube-scheduler.yaml", converted)
 	if err != nil {
 		return nil, err

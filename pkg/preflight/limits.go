@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/khw-controller/khw-controller/pkg/machine"
 )
 
 // File descriptors: a control plane that has just become ready, embedded etcd and
@@ -30,10 +32,11 @@ const (
 
 // What limits are called by operators.
 const (
-	openFiles = "open files (ulimit -n)"
-	memory    = "memory (MemoryMax= of the unit, or memory.max of its control group)"
-	threads   = "threads (TasksMax= of the unit, or pids.max of its control group)"
-	processes = "processes (ulimit -u)"
+	openFiles  = "open files (ulimit -n)"
+	memory     = "memory (MemoryMax= of the unit, or memory.max of its control group)"
+	memoryHigh = "memory (MemoryHigh= of the unit, or memory.high of its control group)"
+	threads    = "threads (TasksMax= of the unit, or pids.max of its control group)"
+	processes  = "processes (ulimit -u)"
 )
 
 // checkLimits sees whether the process may have what it needs.
@@ -45,11 +48,15 @@ func checkLimits() []Finding {
 // refuses it a thread.
 func checkControlGroup(fsys fs.FS) []Finding {
 	var found []Finding
-	if limit, ok := controlGroupLimit(fsys, "memory.max"); ok && limit < memoryComfortable {
+	if limit, ok := machine.ControlGroupLimit(fsys, "memory.max"); ok && limit < memoryComfortable {
 		found = warning(memory, fmt.Sprintf("%d MB are allowed, and an idle control plane takes about 400: the kernel kills it as soon as it needs more than is allowed", limit>>20),
 			"set MemoryMax=1G or more in the unit")
 	}
-	if limit, ok := controlGroupLimit(fsys, "pids.max"); ok && limit < threadsComfortable {
+	if limit, ok := machine.ControlGroupLimit(fsys, "memory.high"); ok && limit < memoryComfortable && len(found) == 0 {
+		found = warning(memoryHigh, fmt.Sprintf("%d MB are allowed, and an idle control plane takes about 400: the kernel holds it back all the time", limit>>20),
+			"set MemoryHigh=700M or more in the unit")
+	}
+	if limit, ok := machine.ControlGroupLimit(fsys, "pids.max"); ok && limit < threadsComfortable {
 		found = append(found, warning(threads, tooFewThreads(limit), "set TasksMax=infinity in the unit")...)
 	}
 	return found

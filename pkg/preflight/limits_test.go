@@ -83,6 +83,7 @@ func TestControlGroup(t *testing.T) {
 		"enough":                {fstest.MapFS{unit + "memory.max": file("1073741824"), unit + "pids.max": file("4915")}, nil},
 		"no files":              {fstest.MapFS{}, nil},
 		"too little memory":     {fstest.MapFS{unit + "memory.max": file("314572800")}, []string{"MemoryMax=", "300 MB are allowed"}},
+		"held back":             {fstest.MapFS{unit + "memory.high": file("314572800"), unit + "memory.max": file("1073741824")}, []string{"MemoryHigh=", "300 MB are allowed"}},
 		"the least that is not": {fstest.MapFS{unit + "memory.max": file("536870912")}, nil},
 		"too few threads":       {fstest.MapFS{unit + "pids.max": file("64")}, []string{"TasksMax=", "64 are allowed"}},
 		"above it":              {fstest.MapFS{"sys/fs/cgroup/system.slice/memory.max": file("1048576"), unit + "memory.max": file("max")}, []string{"1 MB are allowed"}},

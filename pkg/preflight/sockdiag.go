@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/khw-controller/khw-controller/pkg/machine"
 )
 
 // From linux/inet_diag.h.
@@ -19,10 +21,6 @@ const (
 	sizeofInetDiagMsg   = 72
 	inetDiagCgroupID    = 21 // since Linux 5.8
 )
-
-// controlGroupRoots are where systemd has its control groups of version 2: the
-// only ones there, or beside those of version 1.
-var controlGroupRoots = []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}
 
 // listenerControlGroup returns the control group of a socket that listens on
 // port, as a path below the root of the control groups, or "". It needs no
@@ -112,7 +110,7 @@ func groupOf(message []byte, port uint16) uint64 {
 // controlGroup returns the control group with an id, which is the number of its
 // directory's inode.
 func controlGroup(id uint64) string {
-	for _, root := range controlGroupRoots {
+	for _, root := range machine.ControlGroupRoots {
 		found := ""
 		// A group that goes away meanwhile is not the one looked for.
 		_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

@@ -21,6 +21,8 @@ var (
 	certificateExpiry = desc("certificate_expiration_timestamp_seconds", "When a certificate that the controller uses expires, in seconds since 1970.", "path")
 	memberUp          = desc("etcd_member_up", "Whether a member of etcd answers this controller and has a leader.", "member")
 	memberAlarm       = desc("etcd_member_alarm", "Whether a member of etcd raises an alarm: NOSPACE or CORRUPT.", "member", "alarm")
+	processPauses     = desc("process_pauses_total", "How often this process stood still for seconds.")
+	memoryLimit       = desc("memory_limit_bytes", "From where on the kernel holds this process back or ends it, by its control group; 0 for nowhere.")
 	clockSkew         = desc("clock_skew_seconds", "How far the clocks of the other controllers are from this one's, at most.")
 )
 
@@ -31,7 +33,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // Describe implements prometheus.Collector.
 func (o *observer) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		controllerStatus, componentUp, componentLeading, componentRestarts, certificateExpiry, memberUp, memberAlarm, clockSkew,
+		controllerStatus, componentUp, componentLeading, componentRestarts, certificateExpiry, memberUp, memberAlarm, clockSkew, processPauses, memoryLimit,
 	} {
 		ch <- d
 	}
@@ -65,6 +67,8 @@ func (o *observer) Collect(ch chan<- prometheus.Metric) {
 	}
 	skew, _ := o.skew.known()
 	gauge(clockSkew, skew.Worst().Seconds())
+	gauge(memoryLimit, float64(o.plan.Machine.Limit))
+	ch <- prometheus.MustNewConstMetric(processPauses, prometheus.CounterValue, float64(o.strain.pauses.total()))
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, c := range o.certificates {

@@ -48,10 +48,10 @@ func newBootstrap(p *plan.Plan, a *apiserver.Server) *bootstrap.Bootstrap {
 	})
 }
 
-// components lists what the plan runs, with what each needs. member is nil where
-// etcd is not embedded; notReady is why health checks are answered with no whatever
-// the apiserver says, or returns "".
-func components(p *plan.Plan, member *etcd.Member, a *apiserver.Server, b *bootstrap.Bootstrap, notReady func() healthz.Verdict) []supervisor.Component {
+// components lists what the plan runs, with what each needs, and whose leases there
+// are. member is nil where etcd is not embedded; notReady is why health checks are
+// answered with no whatever the apiserver says, or returns "".
+func components(p *plan.Plan, member *etcd.Member, a *apiserver.Server, b *bootstrap.Bootstrap, notReady func() healthz.Verdict) ([]supervisor.Component, []leaseOf) {
 	restarted := func(r supervisor.Runner) supervisor.Runner {
 		return supervisor.WithRestart(r, supervisor.DefaultBackoff)
 	}
@@ -62,10 +62,12 @@ func components(p *plan.Plan, member *etcd.Member, a *apiserver.Server, b *boots
 		all = append(all, supervisor.Component{Name: etcdName, Critical: true, Runner: member})
 	}
 	needsAPIServer := []string{string(lab.APIServer)}
+	manager, sched := controllermanager.New(p.ControllerManager, a.InProcess), scheduler.New(p.Scheduler, a.InProcess)
+	leases := []leaseOf{{string(lab.ControllerManager), &manager.Lease}, {string(lab.Scheduler), &sched.Lease}}
 	all = append(all,
 		supervisor.Component{Name: string(lab.APIServer), Critical: true, Needs: apiServerNeeds, Runner: a},
-		supervisor.Component{Name: string(lab.ControllerManager), Needs: needsAPIServer, Runner: restarted(controllermanager.New(p.ControllerManager, a.InProcess))},
-		supervisor.Component{Name: string(lab.Scheduler), Needs: needsAPIServer, Runner: restarted(scheduler.New(p.Scheduler, a.InProcess))},
+		supervisor.Component{Name: string(lab.ControllerManager), Needs: needsAPIServer, Runner: restarted(manager)},
+		supervisor.Component{Name: string(lab.Scheduler), Needs: needsAPIServer, Runner: restarted(sched)},
 		supervisor.Component{Name: bootstrapName, Accessory: true, Needs: needsAPIServer, Runner: restarted(b)},
 	)
 	if p.Config.SnapshotInterval > 0 {
@@ -86,5 +88,5 @@ func components(p *plan.Plan, member *etcd.Member, a *apiserver.Server, b *boots
 			Name: healthProxyName, Accessory: true, Outlives: others, Runner: restarted(newHealthProxy(p, a.HealthToken(), notReady)),
 		})
 	}
-	return all
+	return all, leases
 }

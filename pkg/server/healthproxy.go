@@ -5,6 +5,7 @@ package server
 import (
 	"context"
 	"net"
+	"time"
 
 	"github.com/khw-controller/khw-controller/pkg/healthz"
 	"github.com/khw-controller/khw-controller/pkg/plan"
@@ -18,6 +19,7 @@ type healthProxy struct {
 	caFile   string
 	token    string // as whom the apiserver is asked
 	notReady func() healthz.Verdict
+	grace    time.Duration // as of a Prober
 }
 
 func newHealthProxy(p *plan.Plan, token string, notReady func() healthz.Verdict) *healthProxy {
@@ -27,6 +29,7 @@ func newHealthProxy(p *plan.Plan, token string, notReady func() healthz.Verdict)
 		caFile:   p.ClientCA.Path,
 		token:    token,
 		notReady: notReady,
+		grace:    p.HealthGrace,
 	}
 }
 
@@ -43,7 +46,7 @@ func (h *healthProxy) Run(ctx context.Context, report supervisor.Report) error {
 		return err
 	}
 	report(supervisor.Running, "")
-	proxy := &healthz.Proxy{NotReady: h.notReady, Prober: healthz.NewProber(backend)}
+	proxy := &healthz.Proxy{NotReady: h.notReady, Prober: healthz.NewProber(backend, h.grace)}
 	return proxy.Serve(ctx, l)
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/peers"
 	"github.com/khw-controller/khw-controller/pkg/plan"
 	"github.com/khw-controller/khw-controller/pkg/preflight"
+	"github.com/khw-controller/khw-controller/pkg/profile"
 	"github.com/khw-controller/khw-controller/pkg/status"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -48,6 +49,7 @@ type observer struct {
 	files     *fileWatch
 	node      string
 	started   time.Time
+	strain    strain
 	socket    net.Listener // nil where there is none
 	unserved  string       // why there is none, or empty
 
@@ -141,6 +143,7 @@ func (o *observer) look(ctx context.Context, patience time.Duration) *status.Rep
 		PID:        os.Getpid(),
 		Started:    o.started,
 		Components: o.statuses(),
+		Profiles:   o.plan.Config.Profiles,
 		Lab:        labCount(o.plan),
 	}
 	o.ask(ctx, r, patience)
@@ -153,7 +156,7 @@ func (o *observer) look(ctx context.Context, patience time.Duration) *status.Rep
 	if etcdRuns(r.Components) {
 		problems = append(problems, o.storedProblems(ctx, patience-time.Since(r.At))...)
 	}
-	warnings = slices.Concat(warnings, preflight.Cramped(o.plan), o.skewWarnings(ctx, r, patience-time.Since(r.At)))
+	warnings = slices.Concat(warnings, preflight.Cramped(o.plan), o.skewWarnings(ctx, r, patience-time.Since(r.At)), o.strain.warnings(r))
 	if isWaiting(r.Components) {
 		problems = nil // what is waited for is told by who waits, and is no trouble yet
 	}
@@ -221,7 +224,7 @@ func labCount(p *plan.Plan) status.Lab {
 	out := status.Lab{Set: []string{}}
 	for _, r := range lab.Rows(p.Flags, p.Dropped) {
 		switch {
-		case r.Source != "" && r.Source != lab.FromLab && r.Source != lab.FromAdded && r.Source != plan.FromEmbeddedEtcd && r.Status != lab.Replaced:
+		case r.Source != "" && r.Source != lab.FromLab && r.Source != lab.FromAdded && r.Source != plan.FromEmbeddedEtcd && !profile.IsSource(r.Source) && r.Status != lab.Replaced:
 			out.Set = append(out.Set, fmt.Sprintf("%s %s", r.Component, r.Arg()))
 		case r.Status == lab.Kept:
 			out.AsInLab++

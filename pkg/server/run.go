@@ -34,6 +34,7 @@ import (
 // end of a change of the lab's files that was interrupted.
 func Run(ctx context.Context, p *plan.Plan, n notify.Notifier, r Reloads) (err error) {
 	defer logging.Flush()
+	limitMemory(p)
 	if err := applyProcessWide(p); err != nil {
 		// In the words of check, which finds that too.
 		_, found := mustPass(ctx, p)
@@ -115,7 +116,7 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 	apiServer := apiserver.New(p.APIServer, dialEtcd)
 	bootstrap := newBootstrap(p, apiServer)
 	var ready lifecycle.Readiness
-	all := components(p, member, apiServer, bootstrap, ready.NotReady)
+	all, leases := components(p, member, apiServer, bootstrap, ready.NotReady)
 	waiting := newWaiting(p)
 	if waits {
 		all = afterWaiting(all, waiting)
@@ -135,6 +136,7 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 	if err != nil {
 		return err
 	}
+	observer.strain = strain{plan: p, leases: leases}
 	legacyregistry.Registerer().MustRegister(observer)
 	apiServer.SetPage(status.Path, status.Handler(observer.report))
 	apiServer.SetPage(metrics.Path, metrics.Page(lab.APIServer))
@@ -146,6 +148,7 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 	defer ended()
 	observing.Go(func() { observer.run(alive) })
 	go (&watchdog{interval: n.WatchdogInterval(), tell: n.Alive, statuses: s.Statuses, ping: apiServer.Alive}).run(alive)
+	go observer.strain.pauses.run(alive)
 	go newExpiry(p, observer.node, apiServer.LoopbackClient).run(alive)
 	go rotateCA(alive, p)
 	go newFollower(p, apiServer, observer.node, files.onReread).Run(alive)

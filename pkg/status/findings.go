@@ -94,11 +94,14 @@ func ofMember(m etcdclient.Member) (problems, warnings []string) {
 	if m.Quota > 0 && float64(m.DBSize) > nearQuota*float64(m.Quota) {
 		warnings = append(warnings, fmt.Sprintf("etcd member %s uses %s of %s", m.Name, bytes(m.DBSize), bytes(m.Quota)))
 	}
-	if m.FsyncP99 > slowFsync {
+	if SlowDisk(m) {
 		warnings = append(warnings, fmt.Sprintf("the disk of etcd member %s is slow: %s", m.Name, fsync(m)))
 	}
 	return problems, warnings
 }
+
+// SlowDisk reports whether leases are lost on a member's disk.
+func SlowDisk(m etcdclient.Member) bool { return m.FsyncP99 > slowFsync }
 
 // Disk says in words how fast a member's disk is; nothing when it is not known.
 func Disk(m etcdclient.Member) string {

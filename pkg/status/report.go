@@ -57,6 +57,9 @@ type Report struct {
 	// Late are who did not answer in time, and are shown as they were last seen.
 	Late []Late `json:"late,omitempty"`
 
+	// Profiles are those that it runs with.
+	Profiles []string `json:"profiles,omitempty"`
+
 	Versions Versions  `json:"versions"`
 	PID      int       `json:"pid"`
 	Started  time.Time `json:"started"`

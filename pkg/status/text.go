@@ -53,6 +53,9 @@ func Write(w io.Writer, r *Report) error {
 	}
 	fmt.Fprintf(table, "lab's flags\t%d as in the lab, %d changed or added by today's Kubernetes, %d set here%s\n",
 		r.Lab.AsInLab, r.Lab.Changed, len(r.Lab.Set), colon(r.Lab.Set))
+	if len(r.Profiles) > 0 {
+		fmt.Fprintf(table, "profile\t%s\n", strings.Join(r.Profiles, ", "))
+	}
 	return table.Flush()
 }
 

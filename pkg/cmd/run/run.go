@@ -85,6 +85,9 @@ order as after Ctrl-C, but not under nohup or as a service.`,
 			if os.Getenv("GOGC") == "" {
 				p.GCPercent = gcPercent
 			}
+			if os.Getenv("GOMEMLIMIT") == "" {
+				p.MemoryLimit = p.GoMemoryLimit()
+			}
 			return server.Run(ctx, p, notifier, server.Reloads{Requested: reloads, Plan: next})
 		},
 	}
