@@ -61,7 +61,7 @@ run: build ## Run a control plane as an ordinary user, everything below ./.run
 
 .PHONY: test
 test: ## Run the unit tests
-	go test ./cmd/... ./pkg/... ./hack/... ./test/computeapi ./test/bench/pairs ./test/bench/subject ./test/bench/profile
+	go test ./cmd/... ./pkg/... ./hack/... ./test/computeapi ./test/monitoring ./test/bench/pairs ./test/bench/subject ./test/bench/profile
 	go -C hack/packages test ./...
 
 .PHONY: test-race

@@ -13,6 +13,7 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/profile"
 )
 
 func main() {
@@ -34,14 +35,18 @@ func main() {
 
 // render returns each page by its path in the repository.
 func render() (map[string][]byte, error) {
-	var flags, configuration bytes.Buffer
+	var flags, configuration, profiles bytes.Buffer
 	if err := lab.WriteMarkdown(&flags); err != nil {
 		return nil, err
 	}
 	if err := config.WriteMarkdown(&configuration); err != nil {
 		return nil, err
 	}
+	if err := profile.WriteMarkdown(&profiles); err != nil {
+		return nil, err
+	}
 	return map[string][]byte{
+		"docs/profiles.md":              profiles.Bytes(),
 		"docs/flags.md":                 flags.Bytes(),
 		"docs/configuration.md":         configuration.Bytes(),
 		"packaging/khw-controller.yaml": config.Example(),

@@ -162,3 +162,25 @@ func TestAnotherControllerThatSaysNothingIsNotCalledDown(t *testing.T) {
 		t.Errorf("of one that is busy: %s", a.sentence())
 	}
 }
+
+func TestDifferentProfilesAreTold(t *testing.T) {
+	of := func(node string, profiles ...string) answer {
+		return answer{Report: &status.Report{Node: node, Profiles: profiles}}
+	}
+	gone := down("192.0.2.1:6443", errors.New("gone"))
+	for want, answers := range map[string][]answer{
+		"": {of("a", "edge"), gone, of("b", "edge")},
+		"the controllers have different profiles: a has edge, b has none; give all the same (docs/profiles.md)": {of("a", "edge"), of("b"), gone},
+	} {
+		if got := differentProfiles(answers); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		var out bytes.Buffer
+		if err := (&command{all: true}).show(&out, answers); err != nil || strings.Contains(out.String(), "different profiles") != (want != "") {
+			t.Errorf("got %s, %v", &out, err)
+		}
+	}
+	if got := differentProfiles([]answer{gone}); got != "" {
+		t.Errorf("of nobody: %q", got)
+	}
+}

@@ -4,9 +4,12 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -162,5 +165,32 @@ func (c *command) show(out io.Writer, answers []answer) error {
 			return err
 		}
 	}
+	if text := differentProfiles(answers); text != "" {
+		if _, err := fmt.Fprintf(out, "\nwarning: %s\n", text); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// differentProfiles says which controller has which profile, where they differ, in
+// the order in which each takes them.
+func differentProfiles(answers []answer) string {
+	var each []string
+	differ := false
+	var first *status.Report
+	for _, a := range answers {
+		if a.Report == nil {
+			continue
+		}
+		if first == nil {
+			first = a.Report
+		}
+		differ = differ || !slices.Equal(first.Profiles, a.Profiles)
+		each = append(each, a.Node+" has "+cmp.Or(strings.Join(a.Profiles, ","), "none"))
+	}
+	if !differ {
+		return ""
+	}
+	return "the controllers have different profiles: " + strings.Join(each, ", ") + "; give all the same (docs/profiles.md)"
 }

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/machine"
+	"github.com/khw-controller/khw-controller/pkg/paths"
+)
+
+func TestAProfileIsBelowWhatTheUserSets(t *testing.T) {
+	override := func(arg string) []lab.Override {
+		return []lab.Override{{Arg: lab.ParseArg(arg), Source: config.FromFlag}}
+	}
+	root := t.TempDir()
+	scheduler := paths.SchedulerConfig.Below(root)
+	if err := os.MkdirAll(filepath.Dir(scheduler), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const file = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n" +
+		"clientConnection: {kubeconfig: /var/lib/kubernetes/kube-scheduler.kubeconfig}\nleaderElection: {leaseDuration: 90s}\n"
+	if err := os.WriteFile(scheduler, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := planFor(t, config.Config{
+		Root: root, Profiles: []string{"edge"}, HealthzGrace: -1, Controllers: []string{"a=192.0.2.10", "b=192.0.2.11", "c=192.0.2.12"},
+		EtcdArgs: override("election-timeout=7000"),
+		Args: map[lab.Component][]lab.Override{
+			lab.APIServer:         override("etcd-healthcheck-timeout=3s"),
+			lab.ControllerManager: override("leader-elect-renew-deadline=30s"),
+		},
+		AdvertiseAddress: "192.0.2.10",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := func(c lab.Component, name string) (value, source string) {
+		for _, s := range p.Flags[c] {
+			if s.Name == name {
+				value, source = s.Value, s.Source
+			}
+		}
+		return value, source
+	}
+	for _, want := range []struct {
+		component           lab.Component
+		name, value, source string
+	}{
+		{lab.APIServer, "etcd-healthcheck-timeout", "3s", config.FromFlag},
+		{lab.APIServer, "etcd-readycheck-timeout", "10s", "profile edge"},
+		{lab.ControllerManager, "leader-elect-lease-duration", "1m0s", "profile edge"},
+		{lab.ControllerManager, "leader-elect-renew-deadline", "30s", config.FromFlag},
+		{lab.Scheduler, "leader-elect-lease-duration", "", ""}, // the file's
+		{lab.Scheduler, "leader-elect-renew-deadline", "40s", "profile edge"},
+	} {
+		if value, source := got(want.component, want.name); value != want.value || source != want.source {
+			t.Errorf("%s --%s is %q by %q, want %q by %q", want.component, want.name, value, source, want.value, want.source)
+		}
+	}
+	if p.Etcd.TickMs != 500 || p.Etcd.ElectionMs != 7000 || p.HealthGrace != 10*time.Second {
+		t.Errorf("etcd ticks each %d ms and elects after %d, the grace is %s", p.Etcd.TickMs, p.Etcd.ElectionMs, p.HealthGrace)
+	}
+	if got := p.ControllerManager.Generic.LeaderElection; got.LeaseDuration.Duration != time.Minute || got.RenewDeadline.Duration != 30*time.Second {
+		t.Errorf("the controller-manager's election is %+v", got)
+	}
+	for _, r := range lab.Rows(p.Flags, p.Dropped) {
+		if r.Name == "etcd-readycheck-timeout" && r.Source != "profile edge" {
+			t.Errorf("flags shows %+v", r)
+		}
+	}
+}
+
+func TestAProfileAlone(t *testing.T) {
+	p, err := planFor(t, config.Config{Profiles: []string{"edge"}, HealthzGrace: 3 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Etcd.TickMs != 50 || p.HealthGrace != 3*time.Second {
+		t.Errorf("alone: etcd ticks each %d ms, the grace is %s", p.Etcd.TickMs, p.HealthGrace)
+	}
+	p, err = planFor(t, config.Config{Profiles: []string{"edge"}, EtcdServers: []string{"https://192.0.2.20:2379"}})
+	if err != nil || p.Etcd != nil {
+		t.Errorf("with an external etcd: %v", err)
+	}
+}
+
+func TestGoMemoryLimit(t *testing.T) {
+	edge := &config.Config{Profiles: []string{"edge"}}
+	for name, test := range map[string]struct {
+		config *config.Config
+		size   machine.Size
+		want   int64
+	}{
+		"no limit":          {&config.Config{}, machine.Size{Memory: 1 << 30}, 0},
+		"of the unit":       {&config.Config{}, machine.Size{Memory: 8 << 30, Limit: 1 << 30}, 864 << 20},
+		"edge":              {edge, machine.Size{Memory: 1 << 30}, 608 << 20},
+		"edge, in the unit": {edge, machine.Size{Memory: 1 << 30, Limit: 700 << 20}, 540 << 20},
+		"edge, not known":   {edge, machine.Size{}, 0},
+	} {
+		if got := (&Plan{Config: test.config, Machine: test.size}).GoMemoryLimit(); got != test.want {
+			t.Errorf("%s: %d MiB, want %d", name, got>>20, test.want>>20)
+		}
+	}
+}
