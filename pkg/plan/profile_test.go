@@ -28,8 +28,12 @@ func TestAProfileIsBelowWhatTheUserSets(t *testing.T) {
 	if err := os.WriteFile(scheduler, []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
 	p, err := planFor(t, config.Config{
-		Root: root, Profiles: []string{"edge"}, HealthzGrace: -1, Controllers: []string{"a=192.0.2.10", "b=192.0.2.11", "c=192.0.2.12"},
+		Root: root, Profiles: []string{"edge"}, HealthzGrace: -1, Controllers: []string{host + "=192.0.2.10", "b=192.0.2.11", "c=192.0.2.12"},
 		EtcdArgs: override("election-timeout=7000"),
 		Args: map[lab.Component][]lab.Override{
 			lab.APIServer:         override("etcd-healthcheck-timeout=3s"),
