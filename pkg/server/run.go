@@ -34,12 +34,12 @@ import (
 // end of a change of the lab's files that was interrupted.
 func Run(ctx context.Context, p *plan.Plan, n notify.Notifier, r Reloads) (err error) {
 	defer logging.Flush()
-	limitMemory(p)
 	if err := applyProcessWide(p); err != nil {
 		// In the words of check, which finds that too.
 		_, found := mustPass(ctx, p)
 		return cmp.Or(found, err)
 	}
+	limitMemory(p)
 	for _, n := range p.Notices {
 		klog.InfoS("Notice", "text", n)
 	}
