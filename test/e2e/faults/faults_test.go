@@ -158,7 +158,7 @@ func stop(n *node) func() {
 func rolling(s *site) func() {
 	for _, n := range s.nodes {
 		stop(n)()
-		s.await(n.Name+" to be back", s.whole)
+		s.awaitWhole("with " + n.Name + " back")
 	}
 	return func() {}
 }

@@ -46,8 +46,8 @@ func (r *row) count(c *checker.Checker, from, to time.Time) {
 	r.idle = checker.Idle(c.Bound(), from, to)
 }
 
-// text is the table.
-func text(rows []row) string {
+// tabular is the table.
+func tabular(rows []row) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 1, ' ', 0)
 	fmt.Fprintln(w, "| fault\t| controllers\t| without service: kept, new connections\t| failed requests: kept, new\t| no pod bound for\t| whole again after\t| ended by themselves\t| writes lost\t| gaps in watches\t| stale reads\t| two acted\t| two pods for one\t|")

@@ -36,7 +36,7 @@ func TestCore(t *testing.T) {
 			rows = append(rows, s.suffer(f))
 		}
 	}
-	t.Log("\n" + text(rows))
+	t.Log("\n" + tabular(rows))
 }
 
 // TestEverything takes an hour or more; FAULT and KIND (regular expressions) choose
@@ -53,7 +53,7 @@ func TestEverything(t *testing.T) {
 		t.Run(strings.ReplaceAll(string(k), " ", "-"), func(t *testing.T) {
 			s := newSite(harness.New(t), k)
 			var rows []row
-			defer func() { t.Log("\n" + text(rows)) }()
+			defer func() { t.Log("\n" + tabular(rows)) }()
 			for _, f := range table {
 				if slices.Contains(f.on, k) && chosen.MatchString(f.name) {
 					rows = append(rows, s.suffer(f))
@@ -70,10 +70,10 @@ const often = 10
 func (s *site) suffer(f fault) row {
 	s.Helper()
 	s.Logf("%s %s: %s", time.Now().Format(time.TimeOnly), s.kind, f.name)
-	s.await("three whole controllers", s.whole)
+	s.awaitWhole("before")
 	if f.prepare != nil {
 		defer f.prepare(s)()
-		s.await("three whole controllers, prepared", s.whole)
+		s.awaitWhole("prepared")
 	}
 	revision := s.revision()
 	began := time.Now()
@@ -88,7 +88,7 @@ func (s *site) suffer(f fault) row {
 	s.pass(f.lasts)
 	undo()
 	undone := time.Now()
-	s.await("three whole controllers after "+f.name, s.whole)
+	s.awaitWhole("afterwards")
 	s.await("every client to be served after "+f.name, func(context.Context) error { return served(c, undone) })
 	to := time.Now()
 	c.Rest()
@@ -106,7 +106,7 @@ func (s *site) suffer(f fault) row {
 			s.Errorf("%s: %d requests failed, want none:\n%s", f.name, n, failures(c.Ops(), from))
 		}
 	}
-	s.Log("\n" + text([]row{r}) + failures(c.Ops(), from))
+	s.Log("\n" + tabular([]row{r}) + failures(c.Ops(), from))
 	return r
 }
 

@@ -124,7 +124,7 @@ func newSite(e *harness.Env, k kind) *site {
 	s.admin, err = cluster.Config(files.Lab("admin.kubeconfig"))
 	e.Must(err)
 	s.admin.Host, s.admin.ServerName, s.admin.Dial = "https://"+balancerAddress+":6443", "kubernetes.default", s.client.Dial
-	s.await("three controllers to serve", s.whole)
+	s.awaitWhole("at the start")
 	s.await("the nodes to be made", func(ctx context.Context) error {
 		return cluster.CreateNodes(ctx, s.nodes[0].direct, 60)
 	})
@@ -183,6 +183,30 @@ func (s *site) await(what string, done func(context.Context) error) {
 		s.tend()
 		return done(ctx)
 	})
+}
+
+// awaitWhole waits for everything to work, and tells what took how long.
+func (s *site) awaitWhole(when string) {
+	s.Helper()
+	var missing string
+	var since time.Time
+	s.await("three whole controllers "+when, func(ctx context.Context) error {
+		err := s.whole(ctx)
+		if now := text(err); now != missing {
+			if took := time.Since(since); missing != "" && took > time.Second {
+				s.Logf("%s, for %s: %s", when, took.Round(100*time.Millisecond), missing)
+			}
+			missing, since = now, time.Now()
+		}
+		return err
+	})
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // pass lets a fault last.
