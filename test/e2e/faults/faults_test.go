@@ -22,10 +22,9 @@ type fault struct {
 	name string
 	// on are the kinds of controllers that it can happen to.
 	on []kind
-	// core says that it runs with the other scenarios.
-	core bool
-	// lasts is how long, before it is undone.
-	lasts time.Duration
+	// lasts is how long, before it is undone, and core how long where it runs with the
+	// other scenarios: longer than a lease, of 15 s, and than the balancer takes to notice.
+	lasts, core time.Duration
 	// prepare makes ready what is no part of it, and returns what puts that back.
 	prepare func(*site) func()
 	// do makes it happen, and returns what undoes it.
@@ -48,7 +47,7 @@ const bound = time.Minute
 var table = []fault{
 	{name: "nothing", on: everybody, lasts: 20 * time.Second, without: 10 * time.Second, perfect: true,
 		do: func(*site) func() { return func() {} }},
-	{name: "kill -9 of the leader", on: everybody, core: true, lasts: 20 * time.Second, without: bound,
+	{name: "kill -9 of the leader", on: everybody, core: 20 * time.Second, lasts: 20 * time.Second, without: bound,
 		do: func(s *site) func() { return kill(s.leader()) }},
 	{name: "kill -9 of another", on: everybody, lasts: 20 * time.Second, without: bound,
 		do: func(s *site) func() { return kill(s.others(s.leader())[0]) }},
@@ -59,7 +58,7 @@ var table = []fault{
 	{name: "orderly stop of the leader", on: everybody, lasts: 20 * time.Second, without: bound, perfect: true,
 		do: func(s *site) func() { return stop(s.leader()) }},
 	{name: "rolling restart", on: everybody, lasts: 0, without: bound, perfect: true, do: rolling},
-	{name: "partition of the leader", on: everybody, core: true, lasts: 30 * time.Second, without: bound,
+	{name: "partition of the leader", on: everybody, core: 20 * time.Second, lasts: 30 * time.Second, without: bound,
 		do: func(s *site) func() { return s.leader().drop(all) }},
 	{name: "partition of its etcd only", on: everybody, lasts: 30 * time.Second, without: bound,
 		do: func(s *site) func() { return s.leader().drop(ofEtcd) }},
@@ -71,11 +70,11 @@ var table = []fault{
 		do: func(s *site) func() { return each(s.nodes, func(n *node) func() { return n.drop(aTenth) }) }},
 	{name: "50 ms each way between the members", on: everybody, lasts: 30 * time.Second, without: bound,
 		do: func(s *site) func() { return each(s.nodes, s.delayPeers) }},
-	{name: "SIGSTOP of the leader, 60 s", on: everybody, core: true, lasts: time.Minute, without: 2 * bound,
+	{name: "SIGSTOP of the leader", on: everybody, core: 20 * time.Second, lasts: time.Minute, without: 2 * bound,
 		do: func(s *site) func() { return freeze(s.leader().control...) }},
-	{name: "SIGSTOP of etcd's leader, 60 s", on: apart, lasts: time.Minute, without: 2 * bound,
+	{name: "SIGSTOP of etcd's leader", on: apart, lasts: time.Minute, without: 2 * bound,
 		do: func(s *site) func() { return freeze(s.leader().etcd) }},
-	{name: "quorum lost for 60 s", on: everybody, core: true, lasts: time.Minute, without: 4 * bound,
+	{name: "quorum of etcd lost", on: everybody, core: 10 * time.Second, lasts: time.Minute, without: 4 * bound,
 		do: func(s *site) func() { l := s.leader(); return killEtcd(l, s.others(l)[0]) }},
 	{name: "disk of etcd's leader full", on: everybody, lasts: 30 * time.Second, without: 2 * bound,
 		prepare: smallDisk, do: fillDisk},
@@ -95,7 +94,7 @@ var table = []fault{
 	{name: "10,000 bad requests on :80", on: ours, lasts: 0, without: bound,
 		do: func(s *site) func() { return s.badRequests(80) }},
 	{name: "500 slow connections", on: everybody, lasts: 30 * time.Second, without: bound, do: slowConnections},
-	{name: "cold start, etcd 60 s late", on: apart, lasts: time.Minute, without: 4 * bound, do: coldStart},
+	{name: "cold start, etcd late", on: apart, lasts: time.Minute, without: 4 * bound, do: coldStart},
 }
 
 // each does something to all of them.

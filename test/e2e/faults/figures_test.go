@@ -18,6 +18,7 @@ import (
 type row struct {
 	fault string
 	kind  kind
+	lasts time.Duration
 	// kept and fresh are the clients on kept and on new connections: all of their
 	// requests, and the longest that one of them was not served.
 	kept, fresh checker.Service
@@ -50,10 +51,10 @@ func (r *row) count(c *checker.Checker, from, to time.Time) {
 func tabular(rows []row) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(w, "| fault\t| controllers\t| without service: kept, new connections\t| failed requests: kept, new\t| no pod bound for\t| whole again after\t| ended by themselves\t| writes lost\t| gaps in watches\t| stale reads\t| two acted\t| two pods for one\t|")
-	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
+	fmt.Fprintln(w, "| fault\t| lasts\t| controllers\t| without service: kept, new connections\t| failed requests: kept, new\t| no pod bound for\t| whole again after\t| ended by themselves\t| writes lost\t| gaps in watches\t| stale reads\t| two acted\t| two pods for one\t|")
+	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
 	for _, r := range rows {
-		fmt.Fprintf(w, "| %s\t| %s\t| %s, %s\t| %d of %d, %d of %d\t| %s\t| %s\t| %d\t| %d\t| %d\t| %d\t| %d\t| %d\t|\n", r.fault, r.kind,
+		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s, %s\t| %d of %d, %d of %d\t| %s\t| %s\t| %d\t| %d\t| %d\t| %d\t| %d\t| %d\t|\n", r.fault, r.lasts, r.kind,
 			seconds(r.kept.Without), seconds(r.fresh.Without), r.kept.Failed, r.kept.Asked, r.fresh.Failed, r.fresh.Asked,
 			seconds(r.idle), seconds(r.back), r.fell, r.lost, r.gaps, r.stale, r.actors, r.duplicates)
 	}

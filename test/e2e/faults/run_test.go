@@ -22,17 +22,13 @@ import (
 	"github.com/khw-controller/khw-controller/test/e2e/harness/cluster"
 )
 
-// shorter is how long the faults of the core last at most: longer than a lease, of
-// 15 s, and than the balancer takes to notice.
-const shorter = 20 * time.Second
-
 // TestCore is what runs with the other scenarios.
 func TestCore(t *testing.T) {
 	s := newSite(harness.New(t), embedded)
 	var rows []row
 	for _, f := range table {
-		if f.core {
-			f.lasts = min(f.lasts, shorter)
+		if f.core > 0 {
+			f.lasts = f.core
 			rows = append(rows, s.suffer(f))
 		}
 	}
@@ -60,6 +56,22 @@ func TestEverything(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestMachines has the packages and systemd instead of processes.
+func TestMachines(t *testing.T) {
+	if os.Getenv("FAULTS") != "all" || !regexp.MustCompile(os.Getenv("KIND")).MatchString(string(machines)) {
+		t.Skip("make e2e-faults runs it")
+	}
+	chosen := regexp.MustCompile(os.Getenv("FAULT"))
+	s := newMachines(harness.New(t))
+	var rows []row
+	defer func() { t.Log("\n" + tabular(rows)) }()
+	for _, f := range machineTable {
+		if chosen.MatchString(f.name) {
+			rows = append(rows, s.suffer(f))
+		}
 	}
 }
 
@@ -95,7 +107,7 @@ func (s *site) suffer(f fault) row {
 	s.await("every watch to see what was written", func(context.Context) error { return c.CaughtUp() })
 	c.Stop()
 
-	r := row{fault: f.name, kind: s.kind, back: to.Sub(undone), fell: s.fell() - fell}
+	r := row{fault: f.name, kind: s.kind, lasts: f.lasts, back: to.Sub(undone), fell: s.fell() - fell}
 	r.count(c, from, to)
 	s.judge(&r, c, revision, began)
 	if s.kind != stock {
@@ -153,7 +165,7 @@ func (s *site) judge(r *row, c *checker.Checker, revision int64, began time.Time
 	}
 	audits := map[string][]auditv1.Event{}
 	for _, n := range s.nodes {
-		audits[n.Name] = slices.DeleteFunc(s.Audit(n.Root), func(e auditv1.Event) bool { return e.RequestReceivedTimestamp.Time.Before(began) })
+		audits[n.Name] = slices.DeleteFunc(n.audit(), func(e auditv1.Event) bool { return e.RequestReceivedTimestamp.Time.Before(began) })
 	}
 	for _, lease := range cluster.Leases() {
 		var tenures []cluster.Tenure

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 	"k8s.io/client-go/kubernetes"
 	restclient "k8s.io/client-go/rest"
 
@@ -31,6 +33,8 @@ const (
 	embedded kind = "embedded etcd"
 	external kind = "external etcd"
 	stock    kind = "stock daemons"
+	// machines are booted ones, with the package and its unit, and embedded etcd.
+	machines kind = "booted machines"
 )
 
 const (
@@ -55,9 +59,15 @@ type site struct {
 // node is one controller: a host with its services.
 type node struct {
 	*trio.Node
-	control []*service // khw-controller, or the stock daemons
-	etcd    *service   // where it is a process of its own
+	control []*service       // khw-controller, or the stock daemons
+	machine *machine.Machine // where it is a whole one, which has no services here
+	etcd    *service         // where it is a process of its own
 	direct  *kubernetes.Clientset
+
+	// How its member is reached, with which certificates.
+	dial  cluster.Dial
+	lab   string
+	audit func() []auditv1.Event
 }
 
 // services are all of them.
@@ -118,17 +128,31 @@ func newSite(e *harness.Env, k kind) *site {
 		var err error
 		n.direct, err = kubernetes.NewForConfig(config)
 		e.Must(err)
+		n.dial, n.lab = n.Dial, n.Lab("")
+		n.audit = func() []auditv1.Event { return e.Audit(n.Root) }
 	}
+	s.serve(network, files)
+	return s
+}
+
+// serve puts the balancer before the controllers and waits until all is whole.
+func (s *site) serve(network *machine.Network, files *harness.Controller) {
+	s.Helper()
 	s.balance(network.Host("balancer", balancerAddress))
-	var err error
-	s.admin, err = cluster.Config(files.Lab("admin.kubeconfig"))
-	e.Must(err)
-	s.admin.Host, s.admin.ServerName, s.admin.Dial = "https://"+balancerAddress+":6443", "kubernetes.default", s.client.Dial
+	s.admin = s.through(files, balancerAddress)
 	s.awaitWhole("at the start")
 	s.await("the nodes to be made", func(ctx context.Context) error {
 		return cluster.CreateNodes(ctx, s.nodes[0].direct, 60)
 	})
-	return s
+}
+
+// through is how the admin reaches the apiserver at an address.
+func (s *site) through(files *harness.Controller, address string) *restclient.Config {
+	s.Helper()
+	config, err := cluster.Config(files.Lab("admin.kubeconfig"))
+	s.Must(err)
+	config.Host, config.ServerName, config.Dial = "https://"+net.JoinHostPort(address, "6443"), "kubernetes.default", s.client.Dial
+	return config
 }
 
 // stockControl prepares the lab's three daemons.
@@ -266,9 +290,17 @@ func (n *node) serves(ctx context.Context) error {
 // localEtcd is where a node reaches its own member.
 const localEtcd = "https://127.0.0.1:2379"
 
+// etcdURL is where its member is reached by who asks here.
+func (n *node) etcdURL() string {
+	if n.machine != nil {
+		return "https://" + n.Address + ":2379"
+	}
+	return localEtcd
+}
+
 // askEtcd asks this node's member.
 func (n *node) askEtcd(ctx context.Context, ask func(context.Context, *clientv3.Client) error) error {
-	client, err := cluster.EtcdClientFrom(n.Dial, n.Lab(""), localEtcd)
+	client, err := cluster.EtcdClientFrom(n.dial, n.lab, n.etcdURL())
 	if err != nil {
 		return err
 	}
@@ -318,7 +350,7 @@ func (s *site) leader() *node {
 func (s *site) leadEtcd(ctx context.Context, leader *node) error {
 	var id uint64
 	if err := leader.askEtcd(ctx, func(ctx context.Context, c *clientv3.Client) error {
-		r, err := c.Status(ctx, localEtcd)
+		r, err := c.Status(ctx, c.Endpoints()[0])
 		if err == nil {
 			id = r.Header.MemberId
 		}
@@ -328,7 +360,7 @@ func (s *site) leadEtcd(ctx context.Context, leader *node) error {
 	}
 	for _, n := range s.nodes {
 		if err := n.askEtcd(ctx, func(ctx context.Context, c *clientv3.Client) error {
-			r, err := c.Status(ctx, localEtcd)
+			r, err := c.Status(ctx, c.Endpoints()[0])
 			if err != nil || r.Leader == id || r.Leader != r.Header.MemberId {
 				return err
 			}
