@@ -171,6 +171,35 @@ func flood(s *site) func() {
 	}
 }
 
+// writeMuch writes 100 MB in the background, and returns what ends and removes it.
+func (s *site) writeMuch() func() {
+	s.Helper()
+	const objects, size = 110, 900 << 10
+	config := restclient.CopyConfig(s.admin)
+	config.Timeout = 10 * time.Second
+	client, err := kubernetes.NewForConfig(config)
+	s.Must(err)
+	maps := client.CoreV1().ConfigMaps(metav1.NamespaceDefault)
+	ctx, cancel := context.WithCancel(s.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; i < objects && ctx.Err() == nil; i++ {
+			// What fails is passed over.
+			_, _ = maps.Create(ctx, &corev1.ConfigMap{
+				ObjectMeta: metav1.ObjectMeta{GenerateName: "much-", Labels: map[string]string{"much": ""}},
+				BinaryData: map[string][]byte{"x": make([]byte, size)},
+			}, metav1.CreateOptions{})
+		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+		s.await("what was written to be removed", func(ctx context.Context) error {
+			return maps.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "much"})
+		})
+	}
+}
+
 // expire gives the leader a certificate that is good for some seconds more, and
 // renews it when that is over.
 func expire(s *site) func() {

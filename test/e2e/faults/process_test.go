@@ -114,12 +114,13 @@ func (d *disk) inside(path string) string {
 	return fmt.Sprintf("/proc/%d/root%s", d.holder.PID(), path)
 }
 
-// fillDisk leaves nothing of the small disk, on whose node etcd leads.
+// fillDisk leaves nothing of the small disk, on whose node etcd leads, and has somebody
+// write until more would be needed.
 func fillDisk(s *site) func() {
 	s.Helper()
 	d := s.disk
 	s.await("etcd to lead on "+d.Name, func(ctx context.Context) error { return s.leadEtcd(ctx, d.node) })
-	path := d.inside(filepath.Join(filepath.Dir(d.Etcd()), filepath.Base(d.Etcd()), "fill"))
+	path := filepath.Join(d.inside(d.Etcd()), "fill")
 	f, err := os.Create(path)
 	s.Must(err)
 	defer f.Close()
@@ -127,7 +128,11 @@ func fillDisk(s *site) func() {
 	for err == nil {
 		_, err = f.Write(block)
 	}
-	return func() { s.Must(os.Remove(path)) }
+	writeMuch := s.writeMuch()
+	return func() {
+		writeMuch()
+		s.Must(os.Remove(path))
+	}
 }
 
 // slowDisk has every fsync of the leader's member take half a second more, by

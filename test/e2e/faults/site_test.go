@@ -118,7 +118,7 @@ func newSite(e *harness.Env, k kind) *site {
 			n.stockControl(urls, audit)
 		default:
 			args := append([]string{"run", "--root", n.Root, "--shutdown-delay", drained, "--kube-apiserver-arg", audit}, n.Args...)
-			n.control = []*service{{Node: n.Node, called: "khw-controller", path: e.Binary(), args: args}}
+			n.control = []*service{{Node: n.Node, called: controller, path: e.Binary(), args: args}}
 		}
 		for _, v := range n.control {
 			v.start()
