@@ -136,7 +136,7 @@ func fillDisk(s *site) func() {
 }
 
 // slowDisk has every fsync of the leader's member take half a second more, by
-// strace, under which it is started anew.
+// strace, under which it is started anew, and without which again.
 func slowDisk(s *site) func() {
 	s.Helper()
 	n := s.leader()
@@ -146,23 +146,13 @@ func slowDisk(s *site) func() {
 	v.under = []string{"/usr/bin/strace", "--follow-forks", "--seccomp-bpf", "--quiet=all", "--output=/dev/null",
 		"--trace=fsync,fdatasync", "--inject=fsync,fdatasync:delay_exit=500000"}
 	v.start()
+	s.awaitWhole("with a slow disk")
+	s.await("etcd to lead there", func(ctx context.Context) error { return s.leadEtcd(ctx, n) })
 	return func() {
 		v.stop()
 		v.traced, v.under = false, nil
 		v.start()
 	}
-}
-
-// slowDiskLeads has the member with the slow disk lead, if it can.
-func slowDiskLeads(s *site) func() {
-	for _, n := range s.nodes {
-		if n.member().traced {
-			if err := s.leadEtcd(s.Context(), n); err != nil {
-				s.Logf("%s: %v", n.Name, err)
-			}
-		}
-	}
-	return func() {}
 }
 
 // coldStart starts all controllers while there is no etcd.
