@@ -218,6 +218,7 @@ func expire(s *site) func() {
 	s.Must(err)
 	key, err := x509.ParsePKCS1PrivateKey(parse("ca-key.pem"))
 	s.Must(err)
+	certificate.NotBefore = time.Now().AddDate(-1, 0, 0) // a renewal is for as long
 	certificate.NotAfter = time.Now().Add(seconds)
 	signed, err := x509.CreateCertificate(nil, certificate, authority, certificate.PublicKey, key)
 	s.Must(err)
