@@ -35,45 +35,40 @@ func TestCore(t *testing.T) {
 	t.Log("\n" + tabular(rows))
 }
 
-// TestEverything takes an hour or more; FAULT and KIND (regular expressions) choose
-// from it.
-func TestEverything(t *testing.T) {
-	if os.Getenv("FAULTS") != "all" {
+// chosen reports whether make e2e-faults was asked for a fault of a kind of
+// controllers; FAULT and KIND are regular expressions.
+func chosen(k kind, fault string) bool {
+	matches := func(name, text string) bool { return regexp.MustCompile(os.Getenv(name)).MatchString(text) }
+	return os.Getenv("FAULTS") == "all" && matches("KIND", string(k)) && matches("FAULT", fault)
+}
+
+// sufferAll has all of a table that is chosen happen to a site, and prints the figures.
+func sufferAll(t *testing.T, k kind, table []fault, make func(*harness.Env) *site) {
+	t.Helper()
+	table = slices.DeleteFunc(slices.Clone(table), func(f fault) bool { return !chosen(k, f.name) })
+	if len(table) == 0 {
 		t.Skip("make e2e-faults runs it")
 	}
-	chosen := regexp.MustCompile(os.Getenv("FAULT"))
-	for _, k := range []kind{embedded, external, stock} {
-		if !regexp.MustCompile(os.Getenv("KIND")).MatchString(string(k)) {
-			continue
-		}
+	s := make(harness.New(t))
+	var rows []row
+	defer func() { t.Log("\n" + tabular(rows)) }()
+	for _, f := range table {
+		rows = append(rows, s.suffer(f))
+	}
+}
+
+// TestEverything takes an hour or more.
+func TestEverything(t *testing.T) {
+	for _, k := range everybody {
 		t.Run(strings.ReplaceAll(string(k), " ", "-"), func(t *testing.T) {
-			s := newSite(harness.New(t), k)
-			var rows []row
-			defer func() { t.Log("\n" + tabular(rows)) }()
-			for _, f := range table {
-				if slices.Contains(f.on, k) && chosen.MatchString(f.name) {
-					rows = append(rows, s.suffer(f))
-				}
-			}
+			mine := slices.DeleteFunc(slices.Clone(table), func(f fault) bool { return !slices.Contains(f.on, k) })
+			sufferAll(t, k, mine, func(e *harness.Env) *site { return newSite(e, k) })
 		})
 	}
 }
 
-// TestMachines has the packages and systemd instead of processes.
-func TestMachines(t *testing.T) {
-	if os.Getenv("FAULTS") != "all" || !regexp.MustCompile(os.Getenv("KIND")).MatchString(string(machines)) {
-		t.Skip("make e2e-faults runs it")
-	}
-	chosen := regexp.MustCompile(os.Getenv("FAULT"))
-	s := newMachines(harness.New(t))
-	var rows []row
-	defer func() { t.Log("\n" + tabular(rows)) }()
-	for _, f := range machineTable {
-		if chosen.MatchString(f.name) {
-			rows = append(rows, s.suffer(f))
-		}
-	}
-}
+// TestMachines has the package and systemd instead of processes.
+func TestMachines(t *testing.T) { sufferAll(t, machines, machineTable, newMachines) }
 
 // Before a fault, every client has been served so many times, and again after it.
 const often = 10

@@ -24,7 +24,7 @@ const (
 // TestStartAndStop stops a controller at random points of its start, and up to two
 // seconds after it: it ends in order and has nothing to complain about.
 func TestStartAndStop(t *testing.T) {
-	if os.Getenv("FAULTS") != "all" {
+	if !chosen("one controller", "starts and stops") {
 		t.Skip("make e2e-faults runs it")
 	}
 	e := harness.New(t)
