@@ -43,13 +43,13 @@ func chosen(k kind, fault string) bool {
 }
 
 // sufferAll has all of a table that is chosen happen to a site, and prints the figures.
-func sufferAll(t *testing.T, k kind, table []fault, make func(*harness.Env) *site) {
+func sufferAll(t *testing.T, k kind, table []fault, built func(*harness.Env) *site) {
 	t.Helper()
 	table = slices.DeleteFunc(slices.Clone(table), func(f fault) bool { return !chosen(k, f.name) })
 	if len(table) == 0 {
 		t.Skip("make e2e-faults runs it")
 	}
-	s := make(harness.New(t))
+	s := built(harness.New(t))
 	var rows []row
 	defer func() { t.Log("\n" + tabular(rows)) }()
 	for _, f := range table {

@@ -80,6 +80,7 @@ func TestGaps(t *testing.T) {
 		"the end is missing":              {[]Event{list(9), event(10), event(11)}, []string{"b: version 1, revision 12, was never delivered; the last was revision 11"}},
 		"listed again":                    {[]Event{list(9), event(10), list(11), event(12)}, nil},
 		"listed again, and one left out":  {[]Event{list(9), event(10), list(10), event(12)}, []string{"revision 11"}},
+		"left out before a new list":      {[]Event{list(9), event(10), event(12), list(13)}, []string{"a: version 2, revision 11"}},
 		"one again":                       {[]Event{list(9), event(10), event(11), event(11), event(12)}, []string{"x: revision 11 came after 11"}},
 		"out of order":                    {[]Event{list(9), event(10), event(12), event(11)}, []string{"revision 11 came after 12"}},
 		"nothing at all, and never begun": {nil, []string{"revision 10", "revision 11", "revision 12"}},
