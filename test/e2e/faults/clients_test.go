@@ -71,7 +71,6 @@ func (s *site) badRequest(ctx context.Context, to string, secure bool, i int) bo
 	// It may be refused at any point of what follows, which is as good as an answer.
 	_ = conn.SetDeadline(time.Now().Add(2 * time.Second))
 	if secure && i%2 == 0 {
-		//nolint:gosec // it is nobody's secret
 		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 	}
 	if _, err := conn.Write([]byte(nonsense[i/2%len(nonsense)])); err != nil {
@@ -99,8 +98,7 @@ func slowConnections(s *site) func() {
 			return err
 		}
 		if port == 6443 && i%4 == 0 {
-			//nolint:gosec // it is nobody's secret
-			conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+				conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 		}
 		wg.Go(func() { trickle(ctx, conn) })
 		return nil
@@ -230,14 +228,14 @@ func expire(s *site) func() {
 
 // delay returns what has toxiproxy lead from a port to an address, with 50 ms in each
 // direction.
-func (n *node) delay(control, name string, port int, to string) func(context.Context) error {
+func (n *node) delay(name string, port int, to string) func(context.Context) error {
 	client := &http.Client{Transport: &http.Transport{DialContext: n.Dial, DisableKeepAlives: true}}
 	post := func(ctx context.Context, path string, body any) error {
 		data, err := json.Marshal(body)
 		if err != nil {
 			return err
 		}
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+control+path, bytes.NewReader(data))
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+proxyControl+path, bytes.NewReader(data))
 		if err != nil {
 			return err
 		}

@@ -86,7 +86,7 @@ var table = []fault{
 	{name: "certificate of the leader expired, then renewed", on: ours, lasts: 15 * time.Second, without: bound,
 		do: expire},
 	{name: "one core at 20 % for the leader", on: everybody, lasts: 30 * time.Second, without: bound,
-		do: func(s *site) func() { return s.leader().slow(20) }},
+		do: func(s *site) func() { return s.leader().slow() }},
 	{name: "a flood by one client", on: everybody, lasts: 30 * time.Second, without: bound, do: flood},
 	{name: "10,000 bad requests on :6443", on: everybody, lasts: 0, without: bound,
 		do: func(s *site) func() { return s.badRequests(6443) }},

@@ -53,16 +53,18 @@ func (n *node) nft(commands ...string) {
 // proxyGroup is the group of toxiproxy, whose own connections are not led to it.
 const proxyGroup = 65534
 
+// proxyControl is where toxiproxy is told what to do.
+const proxyControl = "127.0.0.1:8474"
+
 // delayPeers leads the connections of a node's member to the other members over
 // toxiproxy, which has every message take a while.
 func (s *site) delayPeers(n *node) func() {
 	n.Helper()
-	const control = "127.0.0.1:8474"
-	proxy := n.Host.Start(fmt.Sprintf("toxiproxy-%s-%d", n.Name, s.served), toxiproxy(s, control))
+	proxy := n.Host.Start(fmt.Sprintf("toxiproxy-%s-%d", n.Name, s.served), toxiproxy(s))
 	redirect := []string{"add table ip delay", "add chain ip delay out { type nat hook output priority -100; }"}
 	for i, o := range s.others(n) {
 		port := 8480 + i
-		s.await("toxiproxy on "+n.Name, n.delay(control, o.Name, port, o.Address+":2380"))
+		s.await("toxiproxy on "+n.Name, n.delay(o.Name, port, o.Address+":2380"))
 		redirect = append(redirect, fmt.Sprintf("add rule ip delay out meta skgid != %d ip daddr %s tcp dport 2380 redirect to :%d", proxyGroup, o.Address, port))
 	}
 	// The connections that are there already are ended: their packets are not redirected.

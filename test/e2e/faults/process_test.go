@@ -34,8 +34,11 @@ func (n *node) clock(ahead time.Duration) func() {
 	}
 }
 
-// slow leaves a node's processes so many percent of one core, together.
-func (n *node) slow(percent int) func() {
+// percent of one core is what a slow node has.
+const percent = 20
+
+// slow leaves a node's processes that much of a core, together.
+func (n *node) slow() func() {
 	n.Helper()
 	group, quota := "", ""
 	const period = 100_000 // microseconds
@@ -173,9 +176,9 @@ func coldStart(s *site) func() {
 }
 
 // toxiproxy is a proxy that delays, as a process of a group of its own.
-func toxiproxy(s *site, control string) process.Spec {
+func toxiproxy(s *site) process.Spec {
 	s.Helper()
-	host, port, _ := strings.Cut(control, ":")
+	host, port, _ := strings.Cut(proxyControl, ":")
 	return process.Spec{Path: "/usr/bin/setpriv", Args: []string{
 		fmt.Sprintf("--regid=%d", proxyGroup), "--clear-groups", s.StockBinary("toxiproxy"), "-host", host, "-port", port,
 	}}

@@ -113,10 +113,9 @@ func newSite(e *harness.Env, k kind) *site {
 			n.etcd.start()
 			n.Args = []string{"--advertise-address", n.Address, "--etcd-servers", strings.Join(urls, ",")}
 		}
-		switch k {
-		case stock:
+		if k == stock {
 			n.stockControl(urls, audit)
-		default:
+		} else {
 			args := append([]string{"run", "--root", n.Root, "--shutdown-delay", drained, "--kube-apiserver-arg", audit}, n.Args...)
 			n.control = []*service{{Node: n.Node, called: controller, path: e.Binary(), args: args}}
 		}
