@@ -98,7 +98,7 @@ func slowConnections(s *site) func() {
 			return err
 		}
 		if port == 6443 && i%4 == 0 {
-				conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+			conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 		}
 		wg.Go(func() { trickle(ctx, conn) })
 		return nil
