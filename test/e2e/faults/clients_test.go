@@ -180,18 +180,22 @@ func (s *site) writeMuch() func() {
 	maps := client.CoreV1().ConfigMaps(metav1.NamespaceDefault)
 	ctx, cancel := context.WithCancel(s.Context())
 	var wg sync.WaitGroup
+	var written atomic.Int64
 	wg.Go(func() {
-		for i := 0; i < objects && ctx.Err() == nil; i++ {
-			// What fails is passed over.
-			_, _ = maps.Create(ctx, &corev1.ConfigMap{
+		for written.Load() < objects && ctx.Err() == nil {
+			// What fails is tried again.
+			if _, err := maps.Create(ctx, &corev1.ConfigMap{
 				ObjectMeta: metav1.ObjectMeta{GenerateName: "much-", Labels: map[string]string{"much": ""}},
 				BinaryData: map[string][]byte{"x": make([]byte, size)},
-			}, metav1.CreateOptions{})
+			}, metav1.CreateOptions{}); err == nil {
+				written.Add(1)
+			}
 		}
 	})
 	return func() {
 		cancel()
 		wg.Wait()
+		s.Logf("%d MB were written", written.Load()*size>>20)
 		s.await("what was written to be removed", func(ctx context.Context) error {
 			return maps.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: "much"})
 		})

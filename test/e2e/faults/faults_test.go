@@ -76,7 +76,7 @@ var table = []fault{
 		do: func(s *site) func() { return freeze(s.leader().etcd) }},
 	{name: "quorum of etcd lost", on: everybody, core: 10 * time.Second, lasts: time.Minute, without: 4 * bound,
 		do: func(s *site) func() { l := s.leader(); return killEtcd(l, s.others(l)[0]) }},
-	{name: "disk of etcd's leader full", on: everybody, lasts: 30 * time.Second, without: 2 * bound,
+	{name: "disk of etcd's leader full", on: everybody, lasts: time.Minute, without: 2 * bound,
 		prepare: smallDisk, do: fillDisk},
 	{name: "500 ms more for each fsync of etcd's leader", on: everybody, lasts: 30 * time.Second, without: bound, do: slowDisk},
 	{name: "clock of the leader 5 min ahead", on: everybody, lasts: 30 * time.Second, without: bound,
