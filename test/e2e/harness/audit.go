@@ -5,7 +5,6 @@ package harness
 import (
 	"os"
 	"path/filepath"
-	"strings"
 
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 
@@ -34,18 +33,13 @@ func (e *Env) Audit(root string) []auditv1.Event {
 // log. It returns who acted in each tenure, in order.
 func (e *Env) LeadsAlone(lease string, tenures []cluster.Tenure, audits map[string][]auditv1.Event) []string {
 	e.Helper()
-	for who, events := range audits {
-		if stray := cluster.Attribute(tenures, lease, who, events); len(stray) > 0 {
-			e.Errorf("%s: %d acts while nobody held the lease:\n%s", lease, len(stray), strings.Join(stray, "\n"))
-		}
+	for _, against := range cluster.Exclusive(tenures, lease, audits) {
+		e.Error(against)
 	}
 	var order []string
 	for _, t := range tenures {
 		for who := range t.Acts {
 			order = append(order, who)
-		}
-		if len(t.Acts) > 1 {
-			e.Errorf("%s: more than one acted between %s and %s: %v", lease, t.From, t.To, t.Acts)
 		}
 	}
 	return order

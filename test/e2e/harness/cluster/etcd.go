@@ -3,8 +3,11 @@
 package cluster
 
 import (
+	"cmp"
+	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"path/filepath"
 	"strings"
 	"time"
@@ -12,23 +15,30 @@ import (
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 )
 
-// EtcdMember is one stock etcd of a cluster on 127.0.0.1.
+// EtcdMember is one stock etcd of a cluster.
 type EtcdMember struct {
 	// Name of the member.
 	Name string
+	// Address is where it listens; empty: 127.0.0.1.
+	Address string
 	// DataDir is where it keeps its data.
 	DataDir string
-	// ClientPort and PeerPort are on 127.0.0.1.
+	// ClientPort and PeerPort are on Address.
 	ClientPort, PeerPort int
 }
 
 // ClientURL is where clients reach it.
-func (m EtcdMember) ClientURL() string { return fmt.Sprintf("https://127.0.0.1:%d", m.ClientPort) }
+func (m EtcdMember) ClientURL() string { return m.url(m.ClientPort) }
 
 // PeerURL is where the other members reach it.
-func (m EtcdMember) PeerURL() string { return fmt.Sprintf("https://127.0.0.1:%d", m.PeerPort) }
+func (m EtcdMember) PeerURL() string { return m.url(m.PeerPort) }
+
+func (m EtcdMember) url(port int) string {
+	return fmt.Sprintf("https://%s:%d", cmp.Or(m.Address, "127.0.0.1"), port)
+}
 
 // EtcdArgs returns the command line of a member, as lab chapter 07's unit has
 // it, with the lab's files from dir. all are the members, itself included.
@@ -62,6 +72,20 @@ func EtcdArgs(dir string, m EtcdMember, all []EtcdMember) []string {
 // EtcdClient talks to etcd past the apiserver, with the lab's client certificate
 // from dir.
 func EtcdClient(dir string, endpoints ...string) (*clientv3.Client, error) {
+	return etcdClient(dir, nil, endpoints)
+}
+
+// Dial connects, from a host of its own.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// EtcdClientFrom is EtcdClient, from where dial connects.
+func EtcdClientFrom(dial Dial, dir string, endpoints ...string) (*clientv3.Client, error) {
+	return etcdClient(dir, []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+		return dial(ctx, "tcp", address)
+	})}, endpoints)
+}
+
+func etcdClient(dir string, options []grpc.DialOption, endpoints []string) (*clientv3.Client, error) {
 	info := transport.TLSInfo{
 		CertFile:      filepath.Join(dir, "kubernetes.pem"),
 		KeyFile:       filepath.Join(dir, "kubernetes-key.pem"),
@@ -72,5 +96,5 @@ func EtcdClient(dir string, endpoints ...string) (*clientv3.Client, error) {
 		return nil, err
 	}
 	config.MinVersion = tls.VersionTLS12
-	return clientv3.New(clientv3.Config{Endpoints: endpoints, TLS: config, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
+	return clientv3.New(clientv3.Config{Endpoints: endpoints, TLS: config, DialTimeout: 5 * time.Second, DialOptions: options, Logger: zap.NewNop()})
 }

@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
@@ -28,9 +29,14 @@ type Tenure struct {
 	Acts map[string]int
 }
 
-// Tenures returns a lease's history, as far back as etcd has it.
+// Tenures returns a lease's history since it was made.
 func Tenures(ctx context.Context, c *clientv3.Client, lease string) ([]Tenure, error) {
-	versions, err := leaseVersions(ctx, c, "/registry/leases/kube-system/"+lease)
+	return TenuresSince(ctx, c, lease, 0)
+}
+
+// TenuresSince returns a lease's history from who had it at a revision of etcd.
+func TenuresSince(ctx context.Context, c *clientv3.Client, lease string, revision int64) ([]Tenure, error) {
+	versions, err := leaseVersions(ctx, c, "/registry/leases/kube-system/"+lease, revision)
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +63,9 @@ func from(v *coordinationv1.Lease) time.Time {
 	return ptr.Deref(v.Spec.RenewTime, metav1.MicroTime{}).Time
 }
 
-// leaseVersions returns every version of the lease under key, oldest first.
-func leaseVersions(ctx context.Context, c *clientv3.Client, key string) ([]*coordinationv1.Lease, error) {
+// leaseVersions returns every version of the lease under key since a revision, oldest
+// first, and before them the one that was there by then.
+func leaseVersions(ctx context.Context, c *clientv3.Client, key string, since int64) ([]*coordinationv1.Lease, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	now, err := c.Get(ctx, key)
@@ -69,14 +76,30 @@ func leaseVersions(ctx context.Context, c *clientv3.Client, key string) ([]*coor
 		return nil, fmt.Errorf("etcd has no %s", key)
 	}
 	var all []*coordinationv1.Lease
-	for resp := range c.Watch(ctx, key, clientv3.WithRev(now.Kvs[0].CreateRevision)) {
+	if since > now.Kvs[0].CreateRevision {
+		then, err := c.Get(ctx, key, clientv3.WithRev(since))
+		if err != nil {
+			return nil, err
+		}
+		for _, kv := range then.Kvs {
+			l, err := decodeLease(key, kv.Value)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, l)
+			if kv.ModRevision == now.Kvs[0].ModRevision {
+				return all, nil
+			}
+		}
+	}
+	for resp := range c.Watch(ctx, key, clientv3.WithRev(max(now.Kvs[0].CreateRevision, since+1))) {
 		if err := resp.Err(); err != nil {
 			return nil, fmt.Errorf("reading the history of %s: %w", key, err)
 		}
 		for _, e := range resp.Events {
-			l := &coordinationv1.Lease{}
-			if _, _, err := scheme.Codecs.UniversalDeserializer().Decode(e.Kv.Value, nil, l); err != nil {
-				return nil, fmt.Errorf("decoding %s: %w", key, err)
+			l, err := decodeLease(key, e.Kv.Value)
+			if err != nil {
+				return nil, err
 			}
 			all = append(all, l)
 			if e.Kv.ModRevision == now.Kvs[0].ModRevision {
@@ -85,6 +108,31 @@ func leaseVersions(ctx context.Context, c *clientv3.Client, key string) ([]*coor
 		}
 	}
 	return nil, ctx.Err()
+}
+
+func decodeLease(key string, value []byte) (*coordinationv1.Lease, error) {
+	l := &coordinationv1.Lease{}
+	if _, _, err := scheme.Codecs.UniversalDeserializer().Decode(value, nil, l); err != nil {
+		return nil, fmt.Errorf("decoding %s: %w", key, err)
+	}
+	return l, nil
+}
+
+// Exclusive returns what speaks against every act for a lease having been made by
+// the one replica that held it, and counts the acts in tenures. audits maps who
+// used an apiserver alone to its audit log.
+func Exclusive(tenures []Tenure, lease string, audits map[string][]auditv1.Event) (against []string) {
+	for who, events := range audits {
+		if stray := Attribute(tenures, lease, who, events); len(stray) > 0 {
+			against = append(against, fmt.Sprintf("%s: %d acts while nobody held the lease:\n%s", lease, len(stray), strings.Join(stray, "\n")))
+		}
+	}
+	for _, t := range tenures {
+		if len(t.Acts) > 1 {
+			against = append(against, fmt.Sprintf("%s: more than one acted between %s and %s: %v", lease, t.From, t.To, t.Acts))
+		}
+	}
+	return against
 }
 
 // Attribute counts in tenures the acts for a lease in the audit log of the

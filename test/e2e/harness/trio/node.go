@@ -60,7 +60,12 @@ func Started(e *harness.Env) []*Node {
 // Hosts returns three that are not started, and have no root yet.
 func Hosts(e *harness.Env) []*Node {
 	e.Helper()
-	network := machine.NewNetwork(e)
+	return HostsOn(machine.NewNetwork(e))
+}
+
+// HostsOn returns three on a network that others are on as well.
+func HostsOn(network *machine.Network) []*Node {
+	network.Helper()
 	var nodes []*Node
 	for i := range 3 {
 		h := network.Host(fmt.Sprintf("controller-%d", i), fmt.Sprintf("10.240.0.%d", 10+i))

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/khw-controller/khw-controller/test/e2e/faults/checker"
+)
+
+// row is what a fault cost.
+type row struct {
+	fault string
+	kind  kind
+	lasts time.Duration
+	// kept and fresh are the clients on kept and on new connections: all of their
+	// requests, and the longest that one of them was not served.
+	kept, fresh checker.Service
+	// idle is the longest that no pod was put on a node.
+	idle time.Duration
+	// back is from the undoing until all were whole, and everybody was served.
+	back time.Duration
+	// relists and fell count what is no error: watches that had to begin anew, and
+	// processes that ended by themselves.
+	relists, fell int
+	// These are never excused.
+	lost, stale, gaps, actors, duplicates int
+}
+
+// count takes what clients saw between two moments.
+func (r *row) count(c *checker.Checker, from, to time.Time) {
+	for client, s := range checker.Served(c.Ops(), from, to) {
+		sum := &r.fresh
+		if strings.HasPrefix(client, "kept") {
+			sum = &r.kept
+		}
+		sum.Asked += s.Asked
+		sum.Failed += s.Failed
+		sum.Without = max(sum.Without, s.Without)
+	}
+	r.idle = checker.Idle(c.Bound(), from, to)
+}
+
+// tabular is the table.
+func tabular(rows []row) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 1, ' ', 0)
+	fmt.Fprintln(w, "| fault\t| lasts\t| controllers\t| without service: kept, new connections\t| failed requests: kept, new\t| no pod bound for\t| whole again after\t| ended by themselves\t| writes lost\t| gaps in watches\t| stale reads\t| two acted\t| two pods for one\t|")
+	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
+	for _, r := range rows {
+		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s, %s\t| %d of %d, %d of %d\t| %s\t| %s\t| %d\t| %d\t| %d\t| %d\t| %d\t| %d\t|\n", r.fault, r.lasts, r.kind,
+			seconds(r.kept.Without), seconds(r.fresh.Without), r.kept.Failed, r.kept.Asked, r.fresh.Failed, r.fresh.Asked,
+			seconds(r.idle), seconds(r.back), r.fell, r.lost, r.gaps, r.stale, r.actors, r.duplicates)
+	}
+	_ = w.Flush() // of a buffer
+	return b.String()
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+
+// failures counts what clients were told since a moment, the most frequent first.
+func failures(ops []checker.Op, from time.Time) string {
+	count := map[string]int{}
+	for _, op := range ops {
+		if op.Err != "" && op.Began.After(from) {
+			count[generic.Replace(strings.ReplaceAll(op.Err, op.Object, "…"))]++
+		}
+	}
+	var b strings.Builder
+	texts := slices.SortedFunc(maps.Keys(count), func(a, b string) int { return cmp.Compare(count[b], count[a]) })
+	for _, text := range texts[:min(len(texts), 8)] {
+		fmt.Fprintf(&b, "%d× %s\n", count[text], text)
+	}
+	return b.String()
+}
+
+// generic leaves out what differs from one failure to the next.
+var generic = strings.NewReplacer("https://"+balancerAddress+":6443", "")
