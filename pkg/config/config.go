@@ -37,8 +37,12 @@ type Config struct {
 	DefragInterval time.Duration
 	// HealthzBindAddress is where health checks are answered; empty for nowhere.
 	HealthzBindAddress string
-	// ShutdownDelay is how long a stop waits for load balancers to notice.
-	ShutdownDelay time.Duration
+	// HealthzUnhealthyThreshold is how often in a row load balancers have to hear no
+	// before they believe it.
+	HealthzUnhealthyThreshold int
+	// ShutdownDelay is how long a stop waits for load balancers to notice; nil for as
+	// long as those need that check health.
+	ShutdownDelay *time.Duration
 	// AutoRenewCertificates has the certificates that were made here renew themselves.
 	AutoRenewCertificates bool
 

@@ -20,7 +20,8 @@ import (
 func (f *Flags) Load(root string) (*Config, error) {
 	c := &Config{Root: root, Args: map[lab.Component][]lab.Override{},
 		HealthzBindAddress: DefaultHealthzBindAddress, SnapshotInterval: defaultSnapshotInterval, SnapshotKeep: defaultSnapshotKeep,
-		DefragInterval: defaultDefragInterval}
+		HealthzUnhealthyThreshold: defaultUnhealthyThreshold,
+		DefragInterval:            defaultDefragInterval}
 	path := f.file
 	if path == "" {
 		path = paths.Config.Below(root)

@@ -18,15 +18,17 @@ type healthProxy struct {
 	caFile   string
 	token    string // as whom the apiserver is asked
 	notReady func() healthz.Verdict
+	checkers *healthz.Checkers
 }
 
-func newHealthProxy(p *plan.Plan, token string, notReady func() healthz.Verdict) *healthProxy {
+func newHealthProxy(p *plan.Plan, token string, notReady func() healthz.Verdict, checkers *healthz.Checkers) *healthProxy {
 	return &healthProxy{
 		listen:   func() (net.Listener, error) { return listenForHealthChecks(p) },
 		backend:  p.APIServerAddress(),
 		caFile:   p.ClientCA.Path,
 		token:    token,
 		notReady: notReady,
+		checkers: checkers,
 	}
 }
 
@@ -43,7 +45,7 @@ func (h *healthProxy) Run(ctx context.Context, report supervisor.Report) error {
 		return err
 	}
 	report(supervisor.Running, "")
-	proxy := &healthz.Proxy{NotReady: h.notReady, Prober: healthz.NewProber(backend)}
+	proxy := &healthz.Proxy{NotReady: h.notReady, Prober: healthz.NewProber(backend), Checkers: h.checkers}
 	return proxy.Serve(ctx, l)
 }
 

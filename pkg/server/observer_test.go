@@ -102,7 +102,7 @@ func TestTheReportTellsOfEverything(t *testing.T) {
 		}
 		return &restclient.Config{Host: api.URL}, nil
 	}
-	o, err := newObserver(p, statuses, client, l, newFileWatch(p, nil))
+	o, err := newObserver(p, statuses, client, l, newFileWatch(p, nil), noDeparture())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestTheReportTellsOfEverything(t *testing.T) {
 
 func TestTheReportIsServedAndTheSocketGoes(t *testing.T) {
 	p, l, statuses := observed(t, config.Config{})
-	o, err := newObserver(p, statuses, notServing, l, newFileWatch(p, nil))
+	o, err := newObserver(p, statuses, notServing, l, newFileWatch(p, nil), noDeparture())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestASocketThatCannotBeHadIsTold(t *testing.T) {
 	var o *observer
 	logged(t, func() {
 		var err error
-		if o, err = newObserver(p, statuses, notServing, l, newFileWatch(p, nil)); err != nil {
+		if o, err = newObserver(p, statuses, notServing, l, newFileWatch(p, nil), noDeparture()); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -199,7 +199,7 @@ func TestEtcdThatDoesNotAnswerIsAProblem(t *testing.T) {
 	up := func() []supervisor.Status {
 		return []supervisor.Status{{Component: string(lab.APIServer), State: supervisor.Running}}
 	}
-	o, err := newObserver(p, up, notServing, life, newFileWatch(p, nil))
+	o, err := newObserver(p, up, notServing, life, newFileWatch(p, nil), noDeparture())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestWhoIsSlowIsToldAsLastSeen(t *testing.T) {
 	up := func() []supervisor.Status {
 		return []supervisor.Status{{Component: string(lab.APIServer), State: supervisor.Running}}
 	}
-	o, err := newObserver(p, up, func() (*restclient.Config, error) { return &restclient.Config{Host: silent(t)}, nil }, life, newFileWatch(p, nil))
+	o, err := newObserver(p, up, func() (*restclient.Config, error) { return &restclient.Config{Host: silent(t)}, nil }, life, newFileWatch(p, nil), noDeparture())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +251,7 @@ func silent(t *testing.T) string {
 
 func TestTheMetricsOfTheController(t *testing.T) {
 	p, l, statuses := observed(t, config.Config{})
-	o, err := newObserver(p, statuses, notServing, l, newFileWatch(p, nil))
+	o, err := newObserver(p, statuses, notServing, l, newFileWatch(p, nil), noDeparture())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,6 +99,10 @@ type HealthPort struct {
 	Address string `json:"address"`
 	// Answer is what it says to /healthz: ok, or why not in one word.
 	Answer string `json:"answer"`
+	// Checkers is how many check health at an interval and count on the answer, and
+	// StopDelay how long a stop would wait for them to notice, at most, in seconds.
+	Checkers  int     `json:"checkers"`
+	StopDelay float64 `json:"stopDelaySeconds"`
 }
 
 // Subject is who is asked for a part of the report.

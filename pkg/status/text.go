@@ -5,6 +5,7 @@ package status
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -42,7 +43,7 @@ func Write(w io.Writer, r *Report) error {
 		}
 	}
 	if h := r.HealthPort; h != nil {
-		fmt.Fprintf(table, "health port\t%s says %s\n", h.Address, h.Answer)
+		fmt.Fprintf(table, "health port\t%s says %s; %s\n", h.Address, h.Answer, stopDelay(h))
 	}
 	for i, c := range r.Certificates {
 		if i == shownCertificates {
@@ -54,6 +55,21 @@ func Write(w io.Writer, r *Report) error {
 	fmt.Fprintf(table, "lab's flags\t%d as in the lab, %d changed or added by today's Kubernetes, %d set here%s\n",
 		r.Lab.AsInLab, r.Lab.Changed, len(r.Lab.Set), colon(r.Lab.Set))
 	return table.Flush()
+}
+
+// stopDelay says how long a stop waits, and for whom.
+func stopDelay(h *HealthPort) string {
+	if h.StopDelay == 0 {
+		return "a stop waits for nobody"
+	}
+	text := fmt.Sprintf("a stop waits %.0fs", math.Ceil(h.StopDelay))
+	switch h.Checkers {
+	case 0:
+		return text
+	case 1:
+		return text + " for 1 checker"
+	}
+	return fmt.Sprintf("%s for %d checkers", text, h.Checkers)
 }
 
 // colon is ": a, b", or nothing where there is nothing to list.
