@@ -57,6 +57,9 @@ func (d *drain) install(config *genericapiserver.Config) error {
 		patient.WatchRequestWaitGroup = new(waitgroup.RateLimitedSafeWaitGroup)
 		return d.choose(build(h, c), build(h, &patient))
 	}
+	if config.ShutdownSendRetryAfter {
+		d.close() // it stays open until all requests are answered, and says 429 to new ones
+	}
 	d.early = config.NonLongRunningRequestWaitGroup
 	return d.early.Add(1) // until end
 }
@@ -73,7 +76,7 @@ func (d *drain) choose(usual, patient http.Handler) http.Handler {
 	})
 }
 
-// Check fails once the drain has begun.
+// check fails once the drain has begun.
 func (d *drain) check() healthz.HealthChecker {
 	return healthz.NamedCheck(drainCheck, func(*http.Request) error {
 		if d.begun.Load() {
@@ -110,10 +113,9 @@ func (d *drain) end(ctx context.Context) {
 // connection, and the service `kubernetes` does not lead here any more. Everybody is
 // served still.
 func (s *Server) TakeLeave(ctx context.Context) {
-	started := s.Ready(ctx) == nil
 	s.drain.begun.Store(true)
 	deregister := s.deregister.Load()
-	if !started || deregister == nil {
+	if deregister == nil || s.Ready(ctx) != nil {
 		return
 	}
 	// Without etcd it takes long, and nobody waits for it.
