@@ -150,6 +150,13 @@ func (l *Lifecycle) EndWait() {
 	l.tell(l.notify.Stopping)
 }
 
+// WaitsFor returns what the stop waits for, and how long, or "".
+func (l *Lifecycle) WaitsFor() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.waitsFor
+}
+
 // Reloading tells the service manager about f, which reads the configuration
 // again. Before the service is ready and once it stops there is nothing to tell:
 // the word that ends a reload is the one that ends a start.

@@ -163,6 +163,7 @@ func (o *observer) look(ctx context.Context, patience time.Duration) *status.Rep
 	}
 	o.lifecycle.OnFindings(problems, warnings)
 	r.Status, r.Summary = o.lifecycle.Status()
+	r.WaitsFor = o.lifecycle.WaitsFor()
 	r.Problems = append(o.lifecycle.HealthPortProblems(), problems...)
 	r.Warnings = append(status.Unanswered(r, patience), warnings...)
 	return r

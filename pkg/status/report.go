@@ -49,6 +49,8 @@ type Report struct {
 	Status Health `json:"status"`
 	// Summary is the service manager's status line.
 	Summary string `json:"summary"`
+	// WaitsFor is what a stop waits for, and how long at most, or empty.
+	WaitsFor string `json:"waitsFor,omitempty"`
 	// Problems are why Status is degraded, beyond the components' own troubles.
 	Problems []string `json:"problems"`
 	// Warnings are what will be a problem if nobody acts.

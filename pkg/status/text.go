@@ -23,6 +23,9 @@ const shownCertificates = 2
 func Write(w io.Writer, r *Report) error {
 	fmt.Fprintf(w, "%s (%s) is %s; Kubernetes %s, process %d, up %s\n", r.Node, r.Address, r.Status,
 		r.Versions.Kubernetes, r.PID, duration.HumanDuration(r.At.Sub(r.Started)))
+	if r.WaitsFor != "" {
+		fmt.Fprintf(w, "  %s\n", r.WaitsFor)
+	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "  problem: %s\n", p)
 	}
