@@ -26,6 +26,7 @@ var routine = []routineLine{
 	{"k8s.io/component-base/metrics", "options.go", "The manifest file is empty, ignoring.", "", "said wherever --allow-metric-labels-manifest is not set"},
 	{"k8s.io/apiserver/pkg/storage/etcd3", "watcher.go", "failed to sync with latest state: ", "context canceled", "a watch that was ended while it began"},
 	{"k8s.io/client-go/tools/record", "event.go", "Unable to record event (will not retry!)", "broadcaster already stopped", "an event about a lease that was given back in a stop"},
+	{"k8s.io/client-go/tools/record", "event.go", "Unable start event watcher (will not retry!)", "broadcaster already stopped", "a controller that was told to stop before it began"},
 	{"k8s.io/apiserver/pkg/server", "genericapiserver.go", "Skipping API ", "because it has no resources", "versions of an API that are not served are the default"},
 	{"k8s.io/kubernetes/pkg/registry/scheduling/rest", "storage_scheduling.go", " storage is disabled because the ", "feature gate is disabled", "an alpha feature is off"},
 	{"k8s.io/kubernetes/pkg/registry/lifecycle/rest", "storage_coordination.go", " storage is disabled because the ", "feature gate is disabled", "an alpha feature is off"},
