@@ -207,12 +207,9 @@ func (c *configuration) addSigningKey(mine map[lab.Component][]lab.Override) {
 }
 
 // addService sets what the service needs that is not root, as in the config file that
-// the packages install: where it may write, and a stop that cuts nobody off.
+// the packages install: where it may write.
 func (c *configuration) addService(mine map[lab.Component][]lab.Override) {
-	const delay, audit, flex = "shutdown-delay", "audit-log-path", "flex-volume-plugin-dir"
-	for _, v := range c.shipped[delay] {
-		c.add(delay, v, "", "as the packages have it: load balancers see the stop before it comes")
-	}
+	const audit, flex = "audit-log-path", "flex-volume-plugin-dir"
 	for _, v := range c.shipped[argKey(lab.APIServer)] {
 		where := lab.ParseArg(v)
 		path := value(mine[lab.APIServer], audit)

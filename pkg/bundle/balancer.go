@@ -76,8 +76,8 @@ func bits(address string) int {
 }
 
 // haproxyConfig is for a machine of its own: on a controller, port 6443 is the
-// apiserver's. A controller that stops says no on port 80 for its shutdown-delay,
-// 10 s in the packages' config file, which three checks fit into.
+// apiserver's. A controller that stops says no on port 80 until this has heard it
+// twice, its fall.
 const haproxyConfig = `# /etc/haproxy/haproxy.cfg, on a machine that is no controller: port 6443 of those
 # is the apiserver's.
 defaults

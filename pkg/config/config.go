@@ -43,8 +43,12 @@ type Config struct {
 	// HealthzGrace is how long a yes to a health check stands for while the apiserver is
 	// late with the next answer; below 0 where nobody says.
 	HealthzGrace time.Duration
-	// ShutdownDelay is how long a stop waits for load balancers to notice.
-	ShutdownDelay time.Duration
+	// HealthzUnhealthyThreshold is how often in a row load balancers have to hear no
+	// before they believe it.
+	HealthzUnhealthyThreshold int
+	// ShutdownDelay is how long a stop waits for load balancers to notice; nil for as
+	// long as those need that check health.
+	ShutdownDelay *time.Duration
 	// AutoRenewCertificates has the certificates that were made here renew themselves.
 	AutoRenewCertificates bool
 

@@ -93,6 +93,7 @@ func TestTheFileIsStrict(t *testing.T) {
 		"a second document":   {"v: 1\n---\nv: 2\n", []string{":2:", "second document"}},
 		"no map":              {"- a\n", []string{":1:", "key: value"}},
 		"no duration":         {"v: 2\nshutdown-delay: 10\n", []string{":2: shutdown-delay", "write it like 10s"}},
+		"no threshold":        {"healthz-unhealthy-threshold: 0\n", []string{":1: healthz-unhealthy-threshold", "from 1 on"}},
 		"no YAML":             {"a: [\n", []string{"khw-controller.yaml"}},
 	}
 	for name, test := range tests {
@@ -200,4 +201,16 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestTheShutdownDelayIsLearnedUnlessSet tells a delay of nothing from none.
+func TestTheShutdownDelayIsLearnedUnlessSet(t *testing.T) {
+	c, err := load(t, "")
+	if err != nil || c.ShutdownDelay != nil || c.HealthzUnhealthyThreshold != 2 {
+		t.Errorf("unset it is %v, the threshold %d, %v", c.ShutdownDelay, c.HealthzUnhealthyThreshold, err)
+	}
+	c, err = load(t, "shutdown-delay: 0s\nhealthz-unhealthy-threshold: 3\n")
+	if err != nil || c.ShutdownDelay == nil || *c.ShutdownDelay != 0 || c.HealthzUnhealthyThreshold != 3 {
+		t.Errorf("set to nothing it is %v, the threshold %d, %v", c.ShutdownDelay, c.HealthzUnhealthyThreshold, err)
+	}
 }

@@ -12,10 +12,6 @@ import (
 // shipped are the settings of the config file that the packages install, in YAML,
 // each with the reason why it is not the program's own.
 var shipped = map[string]struct{ why, yaml string }{
-	"shutdown-delay": {
-		"Twice the interval of the lab's load balancers, so that a restart cuts nobody off.",
-		"shutdown-delay: 10s\n",
-	},
 	"kube-controller-manager-arg": {
 		"The controller-manager makes this directory, by default below /usr, where the service may not write.",
 		"kube-controller-manager-arg:\n  - flex-volume-plugin-dir=/run/khw-controller/flexvolume\n",

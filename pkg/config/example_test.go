@@ -5,7 +5,6 @@ package config
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
 )
@@ -16,7 +15,7 @@ func TestTheShippedFileIsReadAndComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.ShutdownDelay != 10*time.Second || c.Verbosity != "0" {
+	if c.ShutdownDelay != nil || c.Verbosity != "0" {
 		t.Errorf("got %+v", c)
 	}
 	if got := args(c.Args[lab.APIServer]); len(got) != 1 || got[0] != "--audit-log-path=/var/log/khw-controller/audit.log" {

@@ -19,8 +19,8 @@ import (
 // must exist; the default one may be missing.
 func (f *Flags) Load(root string) (*Config, error) {
 	c := &Config{Root: root, Args: map[lab.Component][]lab.Override{},
-		HealthzBindAddress: DefaultHealthzBindAddress, HealthzGrace: -1, SnapshotInterval: defaultSnapshotInterval, SnapshotKeep: defaultSnapshotKeep,
-		DefragInterval: defaultDefragInterval}
+		HealthzBindAddress: DefaultHealthzBindAddress, HealthzGrace: -1, HealthzUnhealthyThreshold: defaultUnhealthyThreshold,
+		SnapshotInterval: defaultSnapshotInterval, SnapshotKeep: defaultSnapshotKeep, DefragInterval: defaultDefragInterval}
 	path := f.file
 	if path == "" {
 		path = paths.Config.Below(root)

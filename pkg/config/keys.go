@@ -20,6 +20,8 @@ const DefaultHealthzBindAddress = "0.0.0.0:80"
 const (
 	defaultSnapshotInterval = 12 * time.Hour
 	defaultSnapshotKeep     = 5
+	// defaultUnhealthyThreshold is that of GCP and AWS.
+	defaultUnhealthyThreshold = 2
 )
 
 // defaultDefragInterval is how often etcd is defragmented where it gains.
@@ -158,13 +160,28 @@ func Keys() []Key {
 			},
 		},
 		{
-			Name: "shutdown-delay", Type: "duration", Default: "0s",
-			Doc: "How long, from the moment a stop begins, health checks say no while everything is still served, so that load " +
-				"balancers send nobody any more. Twice a load balancer's check interval is enough: 10s for the lab's.",
+			Name: "healthz-unhealthy-threshold", Type: "number", Default: strconv.Itoa(defaultUnhealthyThreshold),
+			Doc: "How many checks in a row have to fail before a load balancer sends nobody here any more: UnhealthyThreshold on AWS, " +
+				"unhealthyThreshold on GCP, fall of HAProxy and Keepalived. A stop waits for as many.",
 			set: func(c *Config, _, v string) (err error) {
-				if c.ShutdownDelay, err = time.ParseDuration(v); err != nil || c.ShutdownDelay < 0 {
+				if c.HealthzUnhealthyThreshold, err = strconv.Atoi(v); err != nil || c.HealthzUnhealthyThreshold < 1 {
+					return fmt.Errorf("%q is not a number from 1 on; write how many failed checks a load balancer waits for, such as 3", v)
+				}
+				return nil
+			},
+		},
+		{
+			Name: "shutdown-delay", Type: "duration", Default: "as long as those need that check health, a minute at most",
+			Doc: "How long, from the moment a stop begins, health checks say no while everything is still served, so that load " +
+				"balancers send nobody any more. Unset, it is as long as it takes until everybody who checks health at an interval of " +
+				"a minute or less has heard no healthz-unhealthy-threshold times, and nothing when nobody did lately; `khw-controller " +
+				"status` says how long that is. Set it where the checks do not come in at healthz-bind-address.",
+			set: func(c *Config, _, v string) error {
+				delay, err := time.ParseDuration(v)
+				if err != nil || delay < 0 {
 					return fmt.Errorf("%q is not a duration; write it like 10s", v)
 				}
+				c.ShutdownDelay = &delay
 				return nil
 			},
 		},

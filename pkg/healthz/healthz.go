@@ -33,6 +33,8 @@ type Proxy struct {
 	NotReady func() Verdict
 	// Prober asks the apiserver.
 	Prober *Prober
+	// Checkers are told of every health check; nil for nobody.
+	Checkers *Checkers
 }
 
 // Serve answers on l until ctx ends, and closes l.
@@ -93,9 +95,13 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusMethodNotAllowed, wrongMethod)
 		return
 	}
+	begun := time.Now()
 	verdict := p.NotReady()
 	if verdict == "" {
 		verdict = p.Prober.Ask(path)
+	}
+	if p.Checkers != nil {
+		p.Checkers.Saw(r, path, begun, verdict == OK)
 	}
 	if verdict == OK {
 		answer(w, http.StatusOK, OK)

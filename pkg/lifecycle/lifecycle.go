@@ -31,6 +31,7 @@ type Lifecycle struct {
 	warnings []string
 	ready    bool
 	stopping bool
+	waitsFor string // what the stop waits for, and how long, or ""
 }
 
 // New returns the lifecycle of components with these statuses. It has to
@@ -55,6 +56,9 @@ func (l *Lifecycle) summarize() (status.Health, string) {
 	if l.stopping {
 		// Whether any component has noticed yet or not.
 		_, components, _ := strings.Cut(line, ": ")
+		if l.waitsFor != "" {
+			components = l.waitsFor + "; " + components
+		}
 		return status.Stopping, string(status.Stopping) + ": " + components
 	}
 	return health, line
@@ -120,17 +124,37 @@ func (l *Lifecycle) OnEvent(e supervisor.Event) {
 	}
 }
 
-// BeginStop tells everybody that a stop has begun, and gives load balancers the
-// delay to notice.
-func (l *Lifecycle) BeginStop(delay time.Duration) {
+// stopRoom is how long a stop takes beside its wait, at most: three stages of 20 s
+// each.
+const stopRoom = 80 * time.Second
+
+// BeginStop tells everybody that a stop has begun. begin is called once health checks
+// say so, and returns what the stop waits for, and how long.
+func (l *Lifecycle) BeginStop(begin func() (waitsFor string, delay time.Duration)) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.setStopping()
+	waitsFor, delay := begin()
+	l.waitsFor = waitsFor
 	l.tell(l.notify.Stopping)
-	l.mu.Unlock()
 	if delay > 0 {
-		klog.InfoS("Stopping; health checks say no, and everything is still served", "for", delay)
-		time.Sleep(delay)
+		l.outbox.put(func() { l.notify.ExtendTimeout(delay + stopRoom) })
 	}
+}
+
+// EndWait tells that the stop waits no more.
+func (l *Lifecycle) EndWait() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waitsFor = ""
+	l.tell(l.notify.Stopping)
+}
+
+// WaitsFor returns what the stop waits for, and how long, or "".
+func (l *Lifecycle) WaitsFor() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.waitsFor
 }
 
 // Reloading tells the service manager about f, which reads the configuration

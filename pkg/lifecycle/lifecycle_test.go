@@ -95,6 +95,9 @@ func (l life) event(component string, state supervisor.State) {
 	l.OnEvent(e)
 }
 
+// atOnce is the beginning of a stop that waits for nobody.
+func atOnce() (string, time.Duration) { return "", 0 }
+
 func TestTheServiceManagerIsToldOfAWholeLife(t *testing.T) {
 	m, n := newServiceManager(t)
 	l := newLife(t, n)
@@ -142,14 +145,22 @@ func TestTheServiceManagerIsToldOfAWholeLife(t *testing.T) {
 	m.wants("", "ready: kube-apiserver running, kube-scheduler leading, bootstrap waiting")
 	m.wants("READY=1", "ready: kube-apiserver running, kube-scheduler leading, bootstrap waiting")
 
-	l.BeginStop(0)
-	m.wants("STOPPING=1", "stopping: kube-apiserver running, kube-scheduler leading, bootstrap waiting")
+	l.BeginStop(func() (string, time.Duration) {
+		if l.readiness.NotReady() != healthz.Stopping {
+			t.Error("health checks do not say no when the stop begins to wait")
+		}
+		return "waiting 10s for 2 health checkers to notice", 10 * time.Second
+	})
+	m.wants("STOPPING=1", "stopping: waiting 10s for 2 health checkers to notice; kube-apiserver running, kube-scheduler leading, bootstrap waiting")
+	m.wants("EXTEND_TIMEOUT_USEC=90000000", "")
 	if got := l.readiness.NotReady(); got != healthz.Stopping {
 		t.Errorf("in a stop, health checks are answered with %q", got)
 	}
 	l.OnFindings([]string{"etcd: no member answers"}, nil) // of no interest any more
 	l.Reloading(func() {})                                 // must not say READY
 	l.event("kube-scheduler", supervisor.Stopped)
+	m.wants("STOPPING=1", "stopping: waiting 10s for 2 health checkers to notice; kube-apiserver running, kube-scheduler stopped, bootstrap waiting; etcd: no member answers")
+	l.EndWait()
 	m.wants("STOPPING=1", "stopping: kube-apiserver running, kube-scheduler stopped, bootstrap waiting; etcd: no member answers")
 	if health, _ := l.Status(); health != status.Stopping {
 		t.Errorf("in a stop it is %s", health)
@@ -191,7 +202,7 @@ func TestAServiceManagerThatDoesNotReadStallsNothing(t *testing.T) {
 			l.event("kube-scheduler", []supervisor.State{supervisor.Restarting, supervisor.Starting}[i%2])
 		}
 		l.event("kube-apiserver", supervisor.Running)
-		l.BeginStop(0)
+		l.BeginStop(atOnce)
 	}()
 	select {
 	case <-done:
@@ -219,7 +230,7 @@ func TestAStopDuringAReloadIsTheLastWord(t *testing.T) {
 	l.event("kube-apiserver", supervisor.Running)
 	m.next()
 	m.wants("READY=1", "ready: kube-apiserver running, kube-scheduler leading, bootstrap waiting")
-	l.Reloading(func() { l.BeginStop(0) })
+	l.Reloading(func() { l.BeginStop(atOnce) })
 	l.event("kube-scheduler", supervisor.Stopped)
 	m.wants("RELOADING=1", "")
 	m.wants("STOPPING=1", "stopping: kube-apiserver running, kube-scheduler leading, bootstrap waiting")

@@ -50,8 +50,9 @@ func newBootstrap(p *plan.Plan, a *apiserver.Server) *bootstrap.Bootstrap {
 
 // components lists what the plan runs, with what each needs, and whose leases there
 // are. member is nil where etcd is not embedded; notReady is why health checks are
-// answered with no whatever the apiserver says, or returns "".
-func components(p *plan.Plan, member *etcd.Member, a *apiserver.Server, b *bootstrap.Bootstrap, notReady func() healthz.Verdict) ([]supervisor.Component, []leaseOf) {
+// answered with no whatever the apiserver says, or returns "", and d is how a stop is
+// taken notice of.
+func components(p *plan.Plan, member *etcd.Member, a *apiserver.Server, b *bootstrap.Bootstrap, notReady func() healthz.Verdict, d *departure) ([]supervisor.Component, []leaseOf) {
 	restarted := func(r supervisor.Runner) supervisor.Runner {
 		return supervisor.WithRestart(r, supervisor.DefaultBackoff)
 	}
@@ -65,7 +66,7 @@ func components(p *plan.Plan, member *etcd.Member, a *apiserver.Server, b *boots
 	manager, sched := controllermanager.New(p.ControllerManager, a.InProcess), scheduler.New(p.Scheduler, a.InProcess)
 	leases := []leaseOf{{string(lab.ControllerManager), &manager.Lease}, {string(lab.Scheduler), &sched.Lease}}
 	all = append(all,
-		supervisor.Component{Name: string(lab.APIServer), Critical: true, Needs: apiServerNeeds, Runner: a},
+		supervisor.Component{Name: string(lab.APIServer), Critical: true, Needs: apiServerNeeds, Runner: &departing{a, d}},
 		supervisor.Component{Name: string(lab.ControllerManager), Needs: needsAPIServer, Runner: restarted(manager)},
 		supervisor.Component{Name: string(lab.Scheduler), Needs: needsAPIServer, Runner: restarted(sched)},
 		supervisor.Component{Name: bootstrapName, Accessory: true, Needs: needsAPIServer, Runner: restarted(b)},
@@ -85,7 +86,7 @@ func components(p *plan.Plan, member *etcd.Member, a *apiserver.Server, b *boots
 			others = append(others, c.Name)
 		}
 		all = append(all, supervisor.Component{
-			Name: healthProxyName, Accessory: true, Outlives: others, Runner: restarted(newHealthProxy(p, a.HealthToken(), notReady)),
+			Name: healthProxyName, Accessory: true, Outlives: others, Runner: restarted(newHealthProxy(p, a.HealthToken(), notReady, d.checkers)),
 		})
 	}
 	return all, leases

@@ -35,6 +35,7 @@ func askHealthPort(ctx context.Context, address string) healthz.Verdict {
 	if err != nil {
 		return noAnswer
 	}
+	req.Header.Set("User-Agent", healthz.SelfCheck)
 	transport := &http.Transport{DisableKeepAlives: true}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {

@@ -20,9 +20,10 @@ type healthProxy struct {
 	token    string // as whom the apiserver is asked
 	notReady func() healthz.Verdict
 	grace    time.Duration // as of a Prober
+	checkers *healthz.Checkers
 }
 
-func newHealthProxy(p *plan.Plan, token string, notReady func() healthz.Verdict) *healthProxy {
+func newHealthProxy(p *plan.Plan, token string, notReady func() healthz.Verdict, checkers *healthz.Checkers) *healthProxy {
 	return &healthProxy{
 		listen:   func() (net.Listener, error) { return listenForHealthChecks(p) },
 		backend:  p.APIServerAddress(),
@@ -30,6 +31,7 @@ func newHealthProxy(p *plan.Plan, token string, notReady func() healthz.Verdict)
 		token:    token,
 		notReady: notReady,
 		grace:    p.HealthGrace,
+		checkers: checkers,
 	}
 }
 
@@ -46,7 +48,7 @@ func (h *healthProxy) Run(ctx context.Context, report supervisor.Report) error {
 		return err
 	}
 	report(supervisor.Running, "")
-	proxy := &healthz.Proxy{NotReady: h.notReady, Prober: healthz.NewProber(backend, h.grace)}
+	proxy := &healthz.Proxy{NotReady: h.notReady, Prober: healthz.NewProber(backend, h.grace), Checkers: h.checkers}
 	return proxy.Serve(ctx, l)
 }
 

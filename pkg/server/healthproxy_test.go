@@ -60,7 +60,7 @@ func serveTwice(root string) {
 				panic(err)
 			}
 		}()
-		if err := newHealthProxy(p, "", new(lifecycle.Readiness).NotReady).Run(ctx, func(supervisor.State, string) {}); err != nil {
+		if err := newHealthProxy(p, "", new(lifecycle.Readiness).NotReady, nil).Run(ctx, func(supervisor.State, string) {}); err != nil {
 			panic(err)
 		}
 		fmt.Println("ended")

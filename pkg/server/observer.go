@@ -46,6 +46,7 @@ type observer struct {
 	lifecycle *lifecycle.Lifecycle
 	members   *etcdclient.Observer
 	port      *portWatch // nil where there is no health port
+	departure *departure
 	files     *fileWatch
 	node      string
 	started   time.Time
@@ -70,7 +71,7 @@ type observer struct {
 // newObserver opens the status socket and returns the observer, which has to be
 // closed. A socket that cannot be had is a problem that the status line tells,
 // and no reason not to run.
-func newObserver(p *plan.Plan, statuses func() []supervisor.Status, client func() (*restclient.Config, error), l *lifecycle.Lifecycle, files *fileWatch) (*observer, error) {
+func newObserver(p *plan.Plan, statuses func() []supervisor.Status, client func() (*restclient.Config, error), l *lifecycle.Lifecycle, files *fileWatch, d *departure) (*observer, error) {
 	node, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("naming this controller: %w", err)
@@ -83,7 +84,7 @@ func newObserver(p *plan.Plan, statuses func() []supervisor.Status, client func(
 		files: files,
 		plan:  p, statuses: statuses, client: client, lifecycle: l,
 		members: etcdclient.NewObserver(access), node: node, started: time.Now(),
-		port: newPortWatch(p.HealthAddress(), l.OnHealthPort),
+		port: newPortWatch(p.HealthAddress(), l.OnHealthPort), departure: d,
 	}
 	o.etcd.timeout, o.etcd.put = etcdclient.ObserveTimeout, o.askEtcd
 	o.controllers.timeout, o.controllers.put = peersTimeout, o.findControllers
@@ -165,6 +166,7 @@ func (o *observer) look(ctx context.Context, patience time.Duration) *status.Rep
 	}
 	o.lifecycle.OnFindings(problems, warnings)
 	r.Status, r.Summary = o.lifecycle.Status()
+	r.WaitsFor = o.lifecycle.WaitsFor()
 	r.Problems = append(o.lifecycle.HealthPortProblems(), problems...)
 	r.Warnings = append(status.Unanswered(r, patience), warnings...)
 	return r
@@ -184,7 +186,10 @@ func (o *observer) ask(ctx context.Context, r *status.Report, patience time.Dura
 			if at.IsZero() {
 				verdict = notYetSaid
 			}
-			r.HealthPort, portAt = &status.HealthPort{Address: o.port.address, Answer: string(verdict)}, at
+			checkers, delay := o.departure.foreseen()
+			r.HealthPort, portAt = &status.HealthPort{
+				Address: o.port.address, Answer: string(verdict), Checkers: checkers, StopDelay: delay.Seconds(),
+			}, at
 		})
 	}
 	wg.Go(func() { r.Controllers, _ = o.controllers.answer(ctx, patience) })

@@ -103,7 +103,7 @@ func TestTheReportTellsOfEverything(t *testing.T) {
 		}
 		return &restclient.Config{Host: api.URL}, nil
 	}
-	o, err := newObserver(p, statuses, client, l, newFileWatch(p, nil))
+	o, err := newObserver(p, statuses, client, l, newFileWatch(p, nil), noDeparture())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func TestTheReportTellsOfEverything(t *testing.T) {
 
 func TestTheReportIsServedAndTheSocketGoes(t *testing.T) {
 	p, l, statuses := observed(t, config.Config{})
-	o, err := newObserver(p, statuses, notServing, l, newFileWatch(p, nil))
+	o, err := newObserver(p, statuses, notServing, l, newFileWatch(p, nil), noDeparture())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestASocketThatCannotBeHadIsTold(t *testing.T) {
 	var o *observer
 	logged(t, func() {
 		var err error
-		if o, err = newObserver(p, statuses, notServing, l, newFileWatch(p, nil)); err != nil {
+		if o, err = newObserver(p, statuses, notServing, l, newFileWatch(p, nil), noDeparture()); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -200,7 +200,7 @@ func TestEtcdThatDoesNotAnswerIsAProblem(t *testing.T) {
 	up := func() []supervisor.Status {
 		return []supervisor.Status{{Component: string(lab.APIServer), State: supervisor.Running}}
 	}
-	o, err := newObserver(p, up, notServing, life, newFileWatch(p, nil))
+	o, err := newObserver(p, up, notServing, life, newFileWatch(p, nil), noDeparture())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestWhoIsSlowIsToldAsLastSeen(t *testing.T) {
 	up := func() []supervisor.Status {
 		return []supervisor.Status{{Component: string(lab.APIServer), State: supervisor.Running}}
 	}
-	o, err := newObserver(p, up, func() (*restclient.Config, error) { return &restclient.Config{Host: silent(t)}, nil }, life, newFileWatch(p, nil))
+	o, err := newObserver(p, up, func() (*restclient.Config, error) { return &restclient.Config{Host: silent(t)}, nil }, life, newFileWatch(p, nil), noDeparture())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func silent(t *testing.T) string {
 
 func TestTheMetricsOfTheController(t *testing.T) {
 	p, l, statuses := observed(t, config.Config{})
-	o, err := newObserver(p, statuses, notServing, l, newFileWatch(p, nil))
+	o, err := newObserver(p, statuses, notServing, l, newFileWatch(p, nil), noDeparture())
 	if err != nil {
 		t.Fatal(err)
 	}

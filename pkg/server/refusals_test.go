@@ -58,7 +58,7 @@ func TestTheWebhookThatRefusesTheLeasesIsNamedOnce(t *testing.T) {
 			return notServing()
 		}
 		return config, nil
-	}, life, newFileWatch(p, nil))
+	}, life, newFileWatch(p, nil), noDeparture())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/component/etcd"
 	"github.com/khw-controller/khw-controller/pkg/component/metrics"
 	"github.com/khw-controller/khw-controller/pkg/crash"
+	"github.com/khw-controller/khw-controller/pkg/healthz"
 	"github.com/khw-controller/khw-controller/pkg/instance"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/lifecycle"
@@ -116,7 +117,8 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 	apiServer := apiserver.New(p.APIServer, dialEtcd)
 	bootstrap := newBootstrap(p, apiServer)
 	var ready lifecycle.Readiness
-	all, leases := components(p, member, apiServer, bootstrap, ready.NotReady)
+	leave := &departure{checkers: healthz.NewCheckers(p.Config.HealthzUnhealthyThreshold), configured: p.Config.ShutdownDelay}
+	all, leases := components(p, member, apiServer, bootstrap, ready.NotReady, leave)
 	waiting := newWaiting(p)
 	if waits {
 		all = afterWaiting(all, waiting)
@@ -128,11 +130,12 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 	(&isolation{supervisor: s, fatal: fatal}).install()
 	life := lifecycle.New(n, s.Statuses(), &ready)
 	defer life.Close()
+	leave.over = life.EndWait
 	files := newFileWatch(p, r.Plan)
 	for _, subscriber := range []func(supervisor.Event){logEvent, ready.OnEvent, life.OnEvent, files.onEvent, newGarbage(p.GCPercent).onEvent} {
 		s.Subscribe(subscriber)
 	}
-	observer, err := newObserver(p, s.Statuses, apiServer.LoopbackClient, life, files)
+	observer, err := newObserver(p, s.Statuses, apiServer.LoopbackClient, life, files, leave)
 	if err != nil {
 		return err
 	}
@@ -160,8 +163,8 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 	go newFollower(p, apiServer, observer.node, files.onReread).Run(running)
 	context.AfterFunc(ctx, func() {
 		defer stop()
-		life.BeginStop(p.Config.ShutdownDelay)
 		logging.Stopping()
+		life.BeginStop(leave.begin)
 	})
 	return s.Run(running)
 }

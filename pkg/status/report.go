@@ -49,6 +49,8 @@ type Report struct {
 	Status Health `json:"status"`
 	// Summary is the service manager's status line.
 	Summary string `json:"summary"`
+	// WaitsFor is what a stop waits for, and how long at most, or empty.
+	WaitsFor string `json:"waitsFor,omitempty"`
 	// Problems are why Status is degraded, beyond the components' own troubles.
 	Problems []string `json:"problems"`
 	// Warnings are what will be a problem if nobody acts.
@@ -102,6 +104,10 @@ type HealthPort struct {
 	Address string `json:"address"`
 	// Answer is what it says to /healthz: ok, or why not in one word.
 	Answer string `json:"answer"`
+	// Checkers is how many check health at an interval and count on the answer, and
+	// StopDelay how long a stop would wait for them to notice, at most, in seconds.
+	Checkers  int     `json:"checkers"`
+	StopDelay float64 `json:"stopDelaySeconds"`
 }
 
 // Subject is who is asked for a part of the report.

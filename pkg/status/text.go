@@ -5,6 +5,7 @@ package status
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -22,6 +23,9 @@ const shownCertificates = 2
 func Write(w io.Writer, r *Report) error {
 	fmt.Fprintf(w, "%s (%s) is %s; Kubernetes %s, process %d, up %s\n", r.Node, r.Address, r.Status,
 		r.Versions.Kubernetes, r.PID, duration.HumanDuration(r.At.Sub(r.Started)))
+	if r.WaitsFor != "" {
+		fmt.Fprintf(w, "  %s\n", r.WaitsFor)
+	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(w, "  problem: %s\n", p)
 	}
@@ -42,7 +46,7 @@ func Write(w io.Writer, r *Report) error {
 		}
 	}
 	if h := r.HealthPort; h != nil {
-		fmt.Fprintf(table, "health port\t%s says %s\n", h.Address, h.Answer)
+		fmt.Fprintf(table, "health port\t%s says %s; %s\n", h.Address, h.Answer, stopDelay(h))
 	}
 	for i, c := range r.Certificates {
 		if i == shownCertificates {
@@ -57,6 +61,21 @@ func Write(w io.Writer, r *Report) error {
 		fmt.Fprintf(table, "profile\t%s\n", strings.Join(r.Profiles, ", "))
 	}
 	return table.Flush()
+}
+
+// stopDelay says how long a stop waits, and for whom.
+func stopDelay(h *HealthPort) string {
+	if h.StopDelay == 0 {
+		return "a stop waits for nobody"
+	}
+	text := fmt.Sprintf("a stop waits %.0fs", math.Ceil(h.StopDelay))
+	switch h.Checkers {
+	case 0:
+		return text
+	case 1:
+		return text + " for 1 checker"
+	}
+	return fmt.Sprintf("%s for %d checkers", text, h.Checkers)
 }
 
 // colon is ": a, b", or nothing where there is nothing to list.

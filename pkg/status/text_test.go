@@ -31,7 +31,7 @@ func TestWrite(t *testing.T) {
 			{Name: "controller-1", Endpoint: "https://10.240.0.11:2379", Version: "3.7.3", DBSize: 25 << 20, DBInUse: 20 << 20, Behind: 3, FsyncP99: 0.2, FsyncWindow: 300},
 			{Name: "controller-2", Endpoint: "https://10.240.0.12:2379", Error: "does not answer at https://10.240.0.12:2379"},
 		}},
-		HealthPort: &HealthPort{Address: "0.0.0.0:80", Answer: "etcd"},
+		HealthPort: &HealthPort{Address: "0.0.0.0:80", Answer: "etcd", Checkers: 2, StopDelay: 11.6},
 		Certificates: []Certificate{
 			{Path: "/var/lib/kubernetes/kubernetes.pem", Subject: "kubernetes", NotAfter: now.Add(12 * 24 * time.Hour)},
 			{Path: "/var/lib/kubernetes/admin.kubeconfig", Subject: "admin", NotAfter: now.Add(364 * 24 * time.Hour)},

@@ -52,6 +52,14 @@ type HealthChecker interface {
 	Healthy(ctx context.Context) error
 }
 
+// Drainer is a Runner that takes leave of those who use it before it is told to end.
+type Drainer interface {
+	// Drain is called once a stop has begun, while what needs the component stops. The
+	// component's context ends when that has stopped and Drain has returned. ctx ends
+	// when the component ends by itself.
+	Drain(ctx context.Context)
+}
+
 // unwrapper is a Runner around another one.
 type unwrapper interface {
 	Unwrap() Runner

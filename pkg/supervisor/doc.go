@@ -14,5 +14,5 @@
 // component that fails ends everything.
 //
 // Abilities beyond running are optional interfaces ([Readier],
-// [HealthChecker]); policies are wrappers ([WithRestart]).
+// [HealthChecker], [Drainer]); policies are wrappers ([WithRestart]).
 package supervisor

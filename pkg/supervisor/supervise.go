@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"runtime/pprof"
 	"slices"
+
+	"k8s.io/klog/v2"
 )
 
 // supervise sees one component through its life.
@@ -53,21 +55,49 @@ func (s *Supervisor) awaitNeeds(c Component) bool {
 	return true
 }
 
-// stopInTurn ends a component's context once a stop has begun and all that
-// need the component, and all that it outlives, have stopped.
+// stopInTurn ends a component's context once a stop has begun, all that need the
+// component, and all that it outlives, have stopped, and it has drained.
 func (s *Supervisor) stopInTurn(c Component, cancel context.CancelFunc) {
 	select {
 	case <-s.stop:
 	case <-s.done[c.Name]:
 		return
 	}
+	drained := s.drain(c)
 	for _, other := range s.components {
 		if slices.Contains(other.Needs, c.Name) || slices.Contains(c.Outlives, other.Name) {
 			<-s.done[other.Name]
 		}
 	}
+	select {
+	case <-drained:
+	case <-s.done[c.Name]:
+		return
+	}
 	s.tracker.set(c.Name, Stopping, "")
 	cancel()
+}
+
+// drain drains a component that can be drained; what it returns is closed afterwards.
+func (s *Supervisor) drain(c Component) <-chan struct{} {
+	drained := make(chan struct{})
+	d, ok := as[Drainer](c.Runner)
+	if !ok {
+		close(drained)
+		return drained
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		<-s.done[c.Name]
+		cancel()
+	}()
+	go func() {
+		defer close(drained)
+		if err := Guard(func() error { d.Drain(ctx); return nil }); err != nil {
+			klog.ErrorS(err, "Draining failed", "component", c.Name)
+		}
+	}()
+	return drained
 }
 
 // run runs c's Runner under its label, and probes it.

@@ -91,12 +91,15 @@ type Server struct {
 	encryption  encryptionConfig
 	dialEtcd    DialFunc
 	inProcess   inprocess.Server
+	drain       *drain
+	// deregister takes the server out of the service `kubernetes`.
+	deregister atomic.Pointer[func() error]
 }
 
 // New returns the apiserver with the given options, which reaches etcd by dialEtcd
 // if that is given.
 func New(o *Options, dialEtcd DialFunc) *Server {
-	return &Server{options: o, dialEtcd: dialEtcd, pages: map[string]http.Handler{}, healthToken: rand.Text()}
+	return &Server{options: o, dialEtcd: dialEtcd, pages: map[string]http.Handler{}, healthToken: rand.Text(), drain: newDrain()}
 }
 
 // SetPage has the secure port show a page of ours at path, in the place of what
@@ -107,7 +110,7 @@ func (s *Server) SetPage(path string, h http.Handler) { s.pages[path] = h }
 var errNotServing = errors.New("not serving yet")
 
 // Run serves until ctx ends; then requests in flight are finished, watches
-// ended and connections closed.
+// ended and connections closed. [Server.TakeLeave] prepares the clients for it.
 func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
 	name, err := cache.NewInformerName(string(lab.APIServer))
 	if err != nil {
@@ -133,6 +136,9 @@ func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
 	socket := restclient.CopyConfig(front.LoopbackClientConfig)
 	// All three servers have this one; what makes its client from now on needs no socket.
 	front.LoopbackClientConfig.Wrap(s.inProcess.Wrap)
+	if err := s.drain.install(&front.Config); err != nil {
+		return err
+	}
 	hooks := replaceHooks(config.KubeAPIs)
 	postponeOpenAPI(config.KubeAPIs)
 	chained, err := config.Complete()
@@ -150,6 +156,9 @@ func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
 		return err
 	}
 	server.GenericAPIServer.ShutdownTimeout = closeTimeout
+	if err := server.GenericAPIServer.AddReadyzChecks(s.drain.check()); err != nil {
+		return err
+	}
 	prepared, err := server.PrepareRun()
 	if err != nil {
 		return err
@@ -166,12 +175,15 @@ func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
 	}
 	s.loopback.Store(server.GenericAPIServer.LoopbackClientConfig)
 	s.prober.Store(p)
+	deregister := server.GenericAPIServer.RunPreShutdownHooks // again at the end, which does no harm
+	s.deregister.Store(&deregister)
 	serving := server.GenericAPIServer.SecureServingInfo
 	listener, end := s.inProcess.Serve(ctx, serving.Listener, server.GenericAPIServer.Handler)
-	serving.Listener = listener
+	serving.Listener = s.drain.listener(listener)
 	defer end()
 	delayed, stop := s.delayStop(ctx)
 	defer stop()
+	go s.drain.end(delayed)
 	return prepared.Run(delayed)
 }
 

@@ -33,6 +33,9 @@ func newProber(loopback *restclient.Config) (*prober, error) {
 	return &prober{client: client, host: loopback.Host}, nil
 }
 
+// readyzPath is what is asked: whether the server is ready, whether it takes leave or not.
+const readyzPath = "/readyz?exclude=" + drainCheck
+
 // Ready returns nil once /readyz says ok.
 func (s *Server) Ready(ctx context.Context) error {
 	p := s.prober.Load()
@@ -74,7 +77,7 @@ func (p *prober) ask(ctx context.Context) error {
 		}
 		p.awaited = ""
 	}
-	status, body, err := p.get(ctx, "/readyz")
+	status, body, err := p.get(ctx, readyzPath)
 	switch {
 	case err != nil:
 		return err

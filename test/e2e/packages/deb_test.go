@@ -145,7 +145,7 @@ func verifies(n node) {
 func reloadTakesOver(n node) {
 	n.Helper()
 	before := n.show("MainPID")
-	n.Do("sed", "--in-place", "s/^shutdown-delay: .*/shutdown-delay: 1s/; s/^v: .*/v: 1/", configFile)
+	n.Do("sed", "--in-place", "s/^#shutdown-delay: .*/shutdown-delay: 1s/; s/^v: .*/v: 1/", configFile)
 	n.Do("systemctl", "reload", unit)
 	n.awaitJournal("Read the configuration again", `applied="v=1"`, `needRestart="shutdown-delay"`)
 	n.Do("sed", "--in-place", "s/^v: .*/vv: 1/", configFile)

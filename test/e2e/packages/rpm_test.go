@@ -22,7 +22,7 @@ func TestRPM(t *testing.T) {
 
 	// The same once more stands for an upgrade: rpm runs the same scripts.
 	before := n.show("MainPID")
-	n.Do("sed", "--in-place", "s/^shutdown-delay: .*/shutdown-delay: 1s/", configFile)
+	n.Do("sed", "--in-place", "s/^#shutdown-delay: .*/shutdown-delay: 1s/", configFile)
 	n.Do("rpm", "--upgrade", "--replacepkgs", "--nodeps", "/root/"+filepath.Base(rpm))
 	worksAtOnce(n)
 	if n.show("MainPID") == before {
