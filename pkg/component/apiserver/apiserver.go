@@ -89,14 +89,13 @@ type Server struct {
 	// healthToken is with what HealthUser asks.
 	healthToken string
 	encryption  encryptionConfig
-	dialEtcd    DialFunc
+	etcd        Etcd
 	inProcess   inprocess.Server
 }
 
-// New returns the apiserver with the given options, which reaches etcd by dialEtcd
-// if that is given.
-func New(o *Options, dialEtcd DialFunc) *Server {
-	return &Server{options: o, dialEtcd: dialEtcd, pages: map[string]http.Handler{}, healthToken: rand.Text()}
+// New returns the apiserver with the given options.
+func New(o *Options, etcd Etcd) *Server {
+	return &Server{options: o, etcd: etcd, pages: map[string]http.Handler{}, healthToken: rand.Text()}
 }
 
 // SetPage has the secure port show a page of ours at path, in the place of what
@@ -119,7 +118,7 @@ func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
 		return err
 	}
 	defer s.encryption.close()
-	completed, err := options.dialing(s.dialEtcd).complete(ctx, name)
+	completed, err := options.dialing(s.etcd).complete(ctx, name)
 	if err != nil {
 		return err
 	}
