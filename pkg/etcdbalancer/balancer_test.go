@@ -11,6 +11,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -22,7 +23,9 @@ import (
 // kernel takes connections all the same.
 type kv struct {
 	pb.UnimplementedKVServer
-	asked atomic.Int64
+	pb.UnimplementedWatchServer
+	asked   atomic.Int64
+	watches atomic.Int64
 
 	mu     sync.Mutex
 	frozen chan struct{} // nil while it answers
@@ -39,6 +42,12 @@ func (s *kv) Range(_ context.Context, r *pb.RangeRequest) (*pb.RangeResponse, er
 		s.asked.Add(1)
 	}
 	return &pb.RangeResponse{Header: &pb.ResponseHeader{}}, nil
+}
+
+// Watch refuses, as a member does that knows no leader.
+func (s *kv) Watch(pb.Watch_WatchServer) error {
+	s.watches.Add(1)
+	return rpctypes.ErrGRPCNoLeader
 }
 
 func (s *kv) freeze() (thaw func()) {
@@ -63,6 +72,7 @@ func members(t *testing.T, n int) (all []*kv, endpoints []string) {
 		}
 		member, s := &kv{}, grpc.NewServer()
 		pb.RegisterKVServer(s, member)
+		pb.RegisterWatchServer(s, member)
 		go func() { _ = s.Serve(l) }()
 		t.Cleanup(s.Stop)
 		all, endpoints = append(all, member), append(endpoints, "http://"+l.Addr().String())
@@ -161,6 +171,42 @@ func TestTheMachinesOwnMemberIsAskedFirst(t *testing.T) {
 	if all[0].asked.Load() == before[0] || all[1].asked.Load() == before[1] {
 		t.Error("the others are not asked when it is frozen")
 	}
+}
+
+func TestWatchesAreHeldBackWhileNobodyAnswers(t *testing.T) {
+	all, endpoints := members(t, 3)
+	b := New(etcdclient.Config{Endpoints: endpoints})
+	client := balanced(t, b, endpoints)
+	watches := func() int64 { return all[0].watches.Load() + all[1].watches.Load() + all[2].watches.Load() }
+	watch := func(ctx context.Context) {
+		for range client.Watch(ctx, "key") {
+		}
+	}
+	get(t, client, 3)
+	watch(t.Context())
+	if watches() == 0 {
+		t.Fatal("no member is asked for the watch")
+	}
+	var thaws []func()
+	for _, m := range all {
+		thaws = append(thaws, m.freeze())
+		defer thaws[len(thaws)-1]()
+	}
+	eventually(t, "it to be known that nobody answers", b.clusters[0].silent.Load)
+	before := watches()
+	done := make(chan struct{})
+	go func() { defer close(done); watch(t.Context()) }()
+	gone, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	watch(gone) // who does not wait any longer is not kept
+	if n := watches() - before; n != 0 {
+		t.Errorf("%d watches reach members that cannot have any", n)
+	}
+	for _, thaw := range thaws {
+		thaw()
+	}
+	eventually(t, "the watch to go on", func() bool { return watches() > before })
+	<-done
 }
 
 func TestOtherConnectionsAreBalancedAsEver(t *testing.T) {

@@ -9,8 +9,10 @@ package etcdbalancer
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 )
@@ -19,6 +21,9 @@ import (
 type Balancer struct {
 	clusters  []*cluster
 	byAddress map[string]*member
+
+	mu      sync.Mutex
+	clients map[*clientConn]struct{} // those that hold watches back
 }
 
 // New returns the Balancer of the cluster behind access and of those behind others,
@@ -32,7 +37,7 @@ func New(access etcdclient.Config, others ...[]string) *Balancer {
 	for _, endpoints := range append([][]string{access.Endpoints}, others...) {
 		of := access
 		of.Endpoints = endpoints
-		c := &cluster{}
+		c := &cluster{onVoice: b.release}
 		for _, endpoint := range endpoints {
 			network, address := etcdclient.Address(endpoint)
 			if network != "tcp" {
@@ -70,6 +75,30 @@ func (b *Balancer) Run(ctx context.Context) {
 			wg.Go(func() { m.watch(ctx) })
 		}
 	}
+}
+
+// releaseWithin is within which watches go on that were held back, at random: those of
+// all resources of all controllers at once would be a load of their own.
+const releaseWithin = time.Second
+
+// holds notes that a client holds watches back.
+func (b *Balancer) holds(c *clientConn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.clients == nil {
+		b.clients = map[*clientConn]struct{}{}
+	}
+	b.clients[c] = struct{}{}
+}
+
+// release lets the watches go on.
+func (b *Balancer) release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c := range b.clients {
+		time.AfterFunc(rand.N(releaseWithin), c.again)
+	}
+	clear(b.clients)
 }
 
 // inUse is the process's Balancer, as gRPC's balancers are the process's.

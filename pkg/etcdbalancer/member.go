@@ -33,6 +33,9 @@ const (
 	// grace is for how long that other one has to have answered: after an election, or
 	// when most are back, they do not begin all at once.
 	grace = 500 * time.Millisecond
+	// silence is how long nobody may answer before watches are held back: longer than
+	// an election.
+	silence = 3 * time.Second
 	// settled is how long one that was left out has to answer.
 	settled = 3 * time.Second
 )
@@ -138,8 +141,12 @@ func isOwn(a netip.Addr) bool {
 
 // cluster are the members that know the same.
 type cluster struct {
-	mu      sync.Mutex
 	members []*member
+	silent  atomic.Bool // nobody answers
+	onVoice func()      // called when somebody answers again; may be nil
+
+	mu    sync.Mutex
+	since time.Time // since when it is silent
 }
 
 // asked notes that a member owes an answer since then.
@@ -186,6 +193,32 @@ func (c *cluster) judge(now time.Time) {
 			time.AfterFunc(grace, c.pokeAll)
 		case m.left.Load() && m.owes.IsZero() && (now.Sub(m.steady) >= settled || !c.otherAnswers(m, now)):
 			m.takeBack(now)
+		}
+	}
+	c.listen(now)
+}
+
+// listen notes whether anybody answers.
+func (c *cluster) listen(now time.Time) {
+	first, answered := now, false
+	for _, m := range c.members {
+		if m.owes.IsZero() {
+			answered = true
+		} else if m.owes.Before(first) {
+			first = m.owes
+		}
+		answered = answered || now.Sub(m.owes) < silence
+	}
+	switch {
+	case !answered && !c.silent.Load():
+		c.since = first
+		c.silent.Store(true)
+		klog.ErrorS(nil, "No member of etcd answers with the agreement of most others", "members", len(c.members))
+	case answered && c.silent.Load():
+		c.silent.Store(false)
+		klog.InfoS("etcd answers again", "after", now.Sub(c.since).Round(time.Second))
+		if c.onVoice != nil {
+			c.onVoice()
 		}
 	}
 }

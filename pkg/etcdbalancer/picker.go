@@ -3,8 +3,11 @@
 package etcdbalancer
 
 import (
+	"slices"
+	"sync"
 	"sync/atomic"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc/balancer"
 	"google.golang.org/grpc/balancer/endpointsharding"
 	"google.golang.org/grpc/balancer/roundrobin"
@@ -21,28 +24,71 @@ type builder struct{ balancer.Builder }
 
 // Build implements balancer.Builder.
 func (b builder) Build(cc balancer.ClientConn, o balancer.BuildOptions) balancer.Balancer {
-	return b.Builder.Build(clientConn{cc}, o)
+	c := &clientConn{ClientConn: cc}
+	return closing{b.Builder.Build(c, o), c}
+}
+
+// closing is a balancer whose client is told when it is closed.
+type closing struct {
+	balancer.Balancer
+	client *clientConn
+}
+
+// Close implements balancer.Balancer.
+func (c closing) Close() {
+	c.client.close()
+	c.Balancer.Close()
 }
 
 // clientConn is told by gRPC's balancer what can be picked from.
-type clientConn struct{ balancer.ClientConn }
+type clientConn struct {
+	balancer.ClientConn
+
+	mu     sync.Mutex
+	last   balancer.State
+	closed bool
+}
 
 // UpdateState implements balancer.ClientConn.
-func (c clientConn) UpdateState(s balancer.State) {
+func (c *clientConn) UpdateState(s balancer.State) {
 	if s.ConnectivityState == connectivity.Ready {
-		if p := newPicker(s.Picker); p != nil {
+		if p := newPicker(c, s.Picker); p != nil {
 			s.Picker = p
 		}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = s
 	c.ClientConn.UpdateState(s)
+}
+
+// again has what waits for a pick tried again.
+func (c *clientConn) again() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed && c.last.Picker != nil {
+		c.ClientConn.UpdateState(c.last)
+	}
+}
+
+func (c *clientConn) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
 }
 
 // picker picks a member: this machine's own if it answers, or else one that does, or
 // else one that is connected. Of several they take turns.
+//
+// While nobody answers, watches are held back, without a cost. Without a leader etcd
+// refuses every one, and the apiserver tries those of all its resources again every
+// second. Other requests are not: whoever waits for them is to hear of it.
 type picker struct {
-	all   balancer.Picker // gRPC's, for when nobody answers
-	ready []choice
-	turn  atomic.Uint32
+	client   *clientConn
+	balancer *Balancer
+	all      balancer.Picker // gRPC's, for when nobody answers
+	ready    []choice
+	turn     atomic.Uint32
 }
 
 type choice struct {
@@ -51,12 +97,12 @@ type choice struct {
 }
 
 // newPicker returns nil where not all that is connected are known members.
-func newPicker(all balancer.Picker) *picker {
+func newPicker(c *clientConn, all balancer.Picker) *picker {
 	known := inUse.Load()
 	if known == nil {
 		return nil
 	}
-	p := &picker{all: all}
+	p := &picker{client: c, balancer: known, all: all}
 	for _, child := range endpointsharding.ChildStatesFromPicker(all) {
 		if child.State.ConnectivityState != connectivity.Ready {
 			continue
@@ -75,12 +121,23 @@ func newPicker(all balancer.Picker) *picker {
 
 // Pick implements balancer.Picker.
 func (p *picker) Pick(info balancer.PickInfo) (balancer.PickResult, error) {
+	if info.FullMethodName == pb.Watch_Watch_FullMethodName && p.isSilent() {
+		p.balancer.holds(p.client)
+		if p.isSilent() { // still, so that it will be told
+			return balancer.PickResult{}, balancer.ErrNoSubConnAvailable
+		}
+	}
 	for _, fits := range []func(*member) bool{ownAnswers, doesAnswer} {
 		if c, ok := p.next(fits); ok {
 			return c.picker.Pick(info)
 		}
 	}
 	return p.all.Pick(info)
+}
+
+// isSilent reports whether nobody answers of those that are connected.
+func (p *picker) isSilent() bool {
+	return !slices.ContainsFunc(p.ready, func(c choice) bool { return !c.member.cluster.silent.Load() })
 }
 
 func doesAnswer(m *member) bool { return !m.left.Load() }
