@@ -19,6 +19,10 @@ import (
 
 // Balancer knows the members of one cluster of etcd, or of several.
 type Balancer struct {
+	// OnOutage is told that a member, or all of them, do not answer, and returns what
+	// is told when they do again. It may be nil, and is set before Run.
+	OnOutage func() (over func())
+
 	clusters  []*cluster
 	byAddress map[string]*member
 
@@ -37,7 +41,7 @@ func New(access etcdclient.Config, others ...[]string) *Balancer {
 	for _, endpoints := range append([][]string{access.Endpoints}, others...) {
 		of := access
 		of.Endpoints = endpoints
-		c := &cluster{onVoice: b.release}
+		c := &cluster{onVoice: b.release, onOutage: b.outage}
 		for _, endpoint := range endpoints {
 			network, address := etcdclient.Address(endpoint)
 			if network != "tcp" {
@@ -75,6 +79,13 @@ func (b *Balancer) Run(ctx context.Context) {
 			wg.Go(func() { m.watch(ctx) })
 		}
 	}
+}
+
+func (b *Balancer) outage() (over func()) {
+	if b.OnOutage == nil {
+		return func() {}
+	}
+	return b.OnOutage()
 }
 
 // releaseWithin is within which watches go on that were held back, at random: those of

@@ -141,12 +141,14 @@ func isOwn(a netip.Addr) bool {
 
 // cluster are the members that know the same.
 type cluster struct {
-	members []*member
-	silent  atomic.Bool // nobody answers
-	onVoice func()      // called when somebody answers again; may be nil
+	members  []*member
+	silent   atomic.Bool // nobody answers
+	onVoice  func()      // called when somebody answers again; may be nil
+	onOutage func() (over func())
 
 	mu    sync.Mutex
 	since time.Time // since when it is silent
+	over  func()    // of the outage under way; nil without one
 }
 
 // asked notes that a member owes an answer since then.
@@ -196,6 +198,14 @@ func (c *cluster) judge(now time.Time) {
 		}
 	}
 	c.listen(now)
+	switch trouble := c.silent.Load() || slices.ContainsFunc(c.members, func(m *member) bool { return m.left.Load() }); {
+	case c.onOutage == nil:
+	case trouble && c.over == nil:
+		c.over = c.onOutage()
+	case !trouble && c.over != nil:
+		c.over()
+		c.over = nil
+	}
 }
 
 // listen notes whether anybody answers.

@@ -116,6 +116,7 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 	balancer := etcdbalancer.New(p.EtcdAccess, p.EtcdOverrides()...)
 	if balancer != nil {
 		toEtcd.Members = balancer.Dial
+		balancer.OnOutage = logging.Outage
 	}
 	apiServer := apiserver.New(p.APIServer, toEtcd)
 	bootstrap := newBootstrap(p, apiServer)
