@@ -27,6 +27,7 @@ var routine = []routineLine{
 	{"k8s.io/component-base/metrics", "options.go", "The manifest file is empty, ignoring.", "", "said wherever --allow-metric-labels-manifest is not set"},
 	{"k8s.io/apiserver/pkg/storage/etcd3", "watcher.go", "failed to sync with latest state: ", "context canceled", "a watch that was ended while it began"},
 	{"k8s.io/client-go/tools/record", "event.go", "Unable to record event (will not retry!)", "broadcaster already stopped", "an event about a lease that was given back in a stop"},
+	{"k8s.io/client-go/tools/record", "event.go", "Unable start event watcher (will not retry!)", "broadcaster already stopped", "a controller that was told to stop before it began"},
 	{"k8s.io/apiserver/pkg/server", "genericapiserver.go", "Skipping API ", "because it has no resources", "versions of an API that are not served are the default"},
 	{"k8s.io/kubernetes/pkg/registry/scheduling/rest", "storage_scheduling.go", " storage is disabled because the ", "feature gate is disabled", "an alpha feature is off"},
 	{"k8s.io/kubernetes/pkg/registry/lifecycle/rest", "storage_coordination.go", " storage is disabled because the ", "feature gate is disabled", "an alpha feature is off"},
@@ -34,6 +35,8 @@ var routine = []routineLine{
 	{"k8s.io/component-helpers/apimachinery/lease", "controller.go", "Failed to ensure lease exists, will retry", `namespaces \"kube-system\" not found`, "the first start of a cluster makes the namespace at the same time"},
 	{"k8s.io/kubernetes/pkg/controlplane/controller/legacytokentracking", "controller.go", "Error while syncing ConfigMap", `namespaces \"kube-system\" not found`, "the first start of a cluster makes the namespace at the same time"},
 	{"k8s.io/apiserver/pkg/admission/plugin/policy/mutating/patch", "typeconverter.go", "failed to fetch openapi paths: ", "connection refused", "the apiserver asks itself every five seconds, while it stops too"},
+	{"k8s.io/apiserver/pkg/admission/plugin/policy/mutating/patch", "typeconverter.go", "failed to fetch openapi paths: ", "TLS handshake timeout", "and from before it serves: a slow start takes longer than the question"},
+	{"k8s.io/apiserver/pkg/endpoints/handlers", "watch.go", "Failed to encode watch event", "the client is gone", "a watch of this process that was ended while an event came"},
 	{"k8s.io/client-go/tools/cache", "shared_informer.go", "Unable to sync caches", "", "said only of a controller whose term has ended"},
 	{"k8s.io/kubernetes/pkg/controller/serviceaccount", "legacy_serviceaccount_token_cleaner.go", "Getting lastest possible tracked_since time", "context canceled", "a stop while it asks"},
 	{"k8s.io/kubernetes/pkg/controller/replicaset", "replica_set.go", "unable to register metrics", "duplicate metrics collector registration attempted", "another term in one process: they are registered"},
@@ -55,6 +58,18 @@ var routine = []routineLine{
 var routineInStop = []routineLine{
 	{"k8s.io/kubernetes/pkg/controller/garbagecollector", "garbagecollector.go", "timed out waiting for dependency graph builder sync during GC sync", "", "said of a wait that the stop has ended, too"},
 	{"k8s.io/kubernetes/pkg/controller/resourcequota", "resource_quota_controller.go", "Timed out waiting for quota monitor sync", "", "the same"},
+	{"k8s.io/kubernetes/pkg/controlplane/controller/kubernetesservice", "controller.go", "Unable to remove endpoints from kubernetes service: ", "key not found", "a stop before its address was there"},
+	{"k8s.io/apiserver/pkg/reconcilers", "peer_endpoint_lease.go", "Unable to remove peer endpoint leases: ", "key not found", "the same"},
+	{"go.etcd.io/etcd/server/v3/embed", "etcd.go", "setting up serving from embedded etcd failed.", "server is stopping", "a stop while it starts"},
+}
+
+// interruptions are what Kubernetes says, in many places, of what it was about when
+// the process was told to stop in order.
+var interruptions = []struct{ text, why string }{
+	{"context canceled", "it was ended"},
+	{"because it has stopped already", "it was about to begin"},
+	{"http: Handler timeout", "an answer to a client in this process that has ended its request"},
+	{"ost-timeout activity", "the handler of such a request has returned"},
 }
 
 // stopping is whether the process stops in order, which is the process's as the
@@ -66,7 +81,12 @@ func Stopping() { stopping.Store(true) }
 
 // isRoutine reports whether nothing is wrong though it is a warning or an error.
 func (l line) isRoutine() bool {
-	return l.isOf(routine) || stopping.Load() && l.isOf(routineInStop)
+	return l.isOf(routine) || stopping.Load() && (l.isOf(routineInStop) || l.isInterruption())
+}
+
+// isInterruption reports whether it says no more than that the stop ended something.
+func (l line) isInterruption() bool {
+	return slices.ContainsFunc(interruptions, func(i struct{ text, why string }) bool { return strings.Contains(l.text, i.text) })
 }
 
 // isOf reports whether it is one of these.

@@ -146,15 +146,26 @@ func TestALineThatIsRoutineComesWithEverything(t *testing.T) {
 }
 
 func TestWhatOnlyAStopSaysIsToldAtOtherTimes(t *testing.T) {
-	out := use(t, logsapi.DefaultLogFormat, "2")
-	stream := &stream{out: inUse.Load(), parse: parseText, more: moreText}
-	const format = "E1126 16:52:07.420248    2211 garbagecollector.go:%d] \"Unhandled Error\" err=\"timed out waiting for dependency graph builder sync during GC sync\"\n"
-	writeAsText(stream)(fmt.Appendf(nil, format, 1))
-	Stopping()
-	defer stopping.Store(false)
-	writeAsText(stream)(fmt.Appendf(nil, format, 2))
-	if got := out.String(); !strings.Contains(got, "go:1]") || strings.Contains(got, "go:2]") {
-		t.Errorf("it logs %q", got)
+	for _, said := range []string{
+		`garbagecollector.go:%d] "Unhandled Error" err="timed out waiting for dependency graph builder sync during GC sync"`,
+		`controller.go:%d] Unable to remove endpoints from kubernetes service: StorageError: key not found, Code: 1, Key: /registry/masterleases/192.0.2.2`,
+		`leaderelection.go:%d] "Failed to update lease" err="Put \"https://127.0.0.1:6443/apis/coordination.k8s.io/v1/leases\": context canceled"`,
+		`publisher.go:%d] "Unhandled Error" err="syncing \"kube-system\" failed: context canceled" logger="UnhandledError"`,
+		`stateful_set.go:%d] "Unhandled Error" err="unable to add controller revision controller indexer: indexer was not added because it has stopped already"`,
+		`writers.go:%d] "Unhandled Error" err="apiserver was unable to write a fallback application/vnd.kubernetes.protobuf response: http: Handler timeout"`,
+		`wrap.go:%d] "Post-timeout activity" logger="UnhandledError" timeElapsed="53.500478ms" method="PUT" path="/api" result=null`,
+		`finisher.go:%d] "Unhandled Error" err="FinishRequest: post-timeout activity - time-elapsed: 1ms, panicked: false, err: <nil>, panic-reason: <nil>"`,
+	} {
+		out := use(t, logsapi.DefaultLogFormat, "2")
+		stream := &stream{out: inUse.Load(), parse: parseText, more: moreText}
+		format := "E1126 16:52:07.420248    2211 " + said + "\n"
+		writeAsText(stream)(fmt.Appendf(nil, format, 1))
+		Stopping()
+		writeAsText(stream)(fmt.Appendf(nil, format, 2))
+		stopping.Store(false)
+		if got := out.String(); !strings.Contains(got, "go:1]") || strings.Contains(got, "go:2]") {
+			t.Errorf("it logs %q", got)
+		}
 	}
 }
 

@@ -106,6 +106,9 @@ func (f *Follower) lookWith(ctx context.Context, client kubernetes.Interface) (b
 		err = f.follow(ctx, *rotation)
 	}
 	if err != nil {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return false // Run is told to end, which is no problem
+		}
 		report.Problem = connerr.OneLine(err)
 	}
 	f.say(report.Problem)

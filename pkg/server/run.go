@@ -155,14 +155,15 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 		go balancer.Run(alive)
 	}
 	go (&watchdog{interval: n.WatchdogInterval(), tell: n.Alive, statuses: s.Statuses, ping: apiServer.Alive}).run(alive)
-	go newExpiry(p, observer.node, apiServer.LoopbackClient).run(alive)
-	go rotateCA(alive, p)
-	go newFollower(p, apiServer, observer.node, files.onReread).Run(alive)
 	go life.ExtendStart(ctx, waiting.Checks)
 	go newReloader(p, r.Plan, bootstrap.Reapply, files.onReload).serve(ctx, r.Requested, life.Reloading)
 
 	running, stop := context.WithCancel(context.Background())
 	defer stop()
+	// These ask the apiserver, and leave off before it stops.
+	go newExpiry(p, observer.node, apiServer.LoopbackClient).run(running)
+	go rotateCA(running, p)
+	go newFollower(p, apiServer, observer.node, files.onReread).Run(running)
 	context.AfterFunc(ctx, func() {
 		defer stop()
 		life.BeginStop(p.Config.ShutdownDelay)
