@@ -27,9 +27,11 @@ const (
 	again  = 200 * time.Millisecond
 	atMost = 5 * time.Second
 	// patience is how long a member may owe an answer when another one, asked after
-	// that, has given its own. In an election, or when this process is starved, all
-	// of them are late.
-	patience = time.Second
+	// that, has given its own: then others are asked in its place, which costs nothing
+	// where it is only slow. After leaveAfter its connections are closed. In an
+	// election, or when this process is starved, all of them are late.
+	patience   = time.Second
+	leaveAfter = 3 * time.Second
 	// grace is for how long that other one has to have answered: after an election, or
 	// when most are back, they do not begin all at once.
 	grace = 500 * time.Millisecond
@@ -55,6 +57,7 @@ type member struct {
 	conns    conns
 	poke     chan struct{} // to be asked at once
 	own      atomic.Bool   // runs on this machine
+	late     atomic.Bool   // not asked where another one can be
 	left     atomic.Bool   // left out
 
 	// Of the cluster's mutex:
@@ -186,10 +189,12 @@ func (c *cluster) judge(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, m := range c.members {
-		switch late, sure := c.isLate(m); {
-		case late && !m.left.Load() && sure:
+		owed, sure := c.owed(m)
+		m.late.Store(owed >= patience)
+		switch {
+		case owed >= leaveAfter && sure && !m.left.Load():
 			m.leaveOut(now)
-		case late && !m.left.Load() && !m.doubted:
+		case owed >= leaveAfter && !m.left.Load() && !m.doubted:
 			m.doubted = true
 			c.pokeAll() // those that wait may answer now
 			time.AfterFunc(grace, c.pokeAll)
@@ -210,7 +215,8 @@ func (c *cluster) judge(now time.Time) {
 
 // listen notes whether anybody answers.
 func (c *cluster) listen(now time.Time) {
-	first, answered := now, false
+	// As long as nobody ever has answered, there is a start, which says so itself.
+	first, answered := now, !slices.ContainsFunc(c.members, func(m *member) bool { return !m.answered.IsZero() })
 	for _, m := range c.members {
 		if m.owes.IsZero() {
 			answered = true
@@ -233,17 +239,18 @@ func (c *cluster) listen(now time.Time) {
 	}
 }
 
-// isLate reports whether a member owes an answer since before another one was asked
-// that has answered, and whether that other one has answered for long enough.
-func (c *cluster) isLate(m *member) (late, sure bool) {
+// owed is for how long a member had owed an answer when another one was asked that
+// has answered, and whether that other one has answered for long enough.
+func (c *cluster) owed(m *member) (longest time.Duration, sure bool) {
 	for _, other := range c.members {
-		if other == m || m.owes.IsZero() || other.answered.Sub(m.owes) < patience {
+		if other == m || m.owes.IsZero() {
 			continue
 		}
-		late = true
-		sure = sure || other.answered.Sub(other.steady) >= grace
+		owed := other.answered.Sub(m.owes)
+		longest = max(longest, owed)
+		sure = sure || owed >= leaveAfter && other.answered.Sub(other.steady) >= grace
 	}
-	return late, sure
+	return longest, sure
 }
 
 // otherAnswers reports whether another member answers that is not left out.

@@ -85,6 +85,10 @@ func TestAFrozenMemberIsLeftOutUntilItAnswers(t *testing.T) {
 		c := members[0].conns.add(end)
 		fakes[0].freeze()
 		after(every + every/5 + patience + 10*time.Millisecond)
+		if !members[0].late.Load() || leftOut(members) != 0 {
+			t.Fatalf("%d are left out, and the frozen one is late: %t", leftOut(members), members[0].late.Load())
+		}
+		after(leaveAfter - patience + every + every/5)
 		if !members[0].left.Load() || leftOut(members) != 1 {
 			t.Fatalf("%d are left out, and the frozen one is: %t", leftOut(members), members[0].left.Load())
 		}
@@ -146,11 +150,16 @@ func TestALateAnswerLeavesNobodyOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fakes, members := watched(t)
 		for range 100 {
-			fakes[0].takes.Store(int64(patience - 50*time.Millisecond))
+			fakes[0].takes.Store(int64(leaveAfter - 600*time.Millisecond))
 			after(time.Second)
 			if leftOut(members) != 0 {
 				t.Fatal("it is left out")
 			}
+		}
+		fakes[0].thaw()
+		after(leaveAfter)
+		if members[0].late.Load() {
+			t.Error("it answers, and others are asked in its place")
 		}
 	})
 }

@@ -140,7 +140,7 @@ func (p *picker) isSilent() bool {
 	return !slices.ContainsFunc(p.ready, func(c choice) bool { return !c.member.cluster.silent.Load() })
 }
 
-func doesAnswer(m *member) bool { return !m.left.Load() }
+func doesAnswer(m *member) bool { return !m.late.Load() && !m.left.Load() }
 
 func ownAnswers(m *member) bool { return m.own.Load() && doesAnswer(m) }
 
