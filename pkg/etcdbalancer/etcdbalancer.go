@@ -75,6 +75,7 @@ func (b *Balancer) Run(ctx context.Context) {
 			continue
 		}
 		for _, m := range c.members {
+			answers.WithLabelValues(m.endpoint).Set(1)
 			wg.Go(func() { m.findOutWhere(ctx) })
 			wg.Go(func() { m.watch(ctx) })
 		}
