@@ -265,7 +265,7 @@ func (m *member) leaveOut(now time.Time) {
 	m.left.Store(true)
 	answers.WithLabelValues(m.endpoint).Set(0)
 	closed := m.conns.close()
-	klog.ErrorS(nil, "A member of etcd does not answer while others do; the apiserver asks those", "endpoint", m.endpoint, "connections", closed)
+	klog.InfoS("A member of etcd does not answer while others do; the apiserver asks those", "endpoint", m.endpoint, "connections", closed)
 }
 
 func (m *member) takeBack(now time.Time) {
