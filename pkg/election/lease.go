@@ -147,6 +147,10 @@ func (h *LeaseHealth) describe() string {
 	return words
 }
 
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+// oneLine returns what an error says, the same words for the same trouble: which of
+// its two timers ends a request makes no difference (net/http, client.go).
+func oneLine(err error) string {
+	return strings.TrimSuffix(strings.Join(strings.Fields(err.Error()), " "), " (Client.Timeout exceeded while awaiting headers)")
+}
 
 func utc(t time.Time) string { return t.UTC().Format(time.DateTime) + " UTC" }

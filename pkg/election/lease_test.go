@@ -136,3 +136,12 @@ func TestALeaseThatWasDeletedIsWaitedOut(t *testing.T) {
 		get(0, false)
 	})
 }
+
+func TestALateRequestIsToldInTheSameWords(t *testing.T) {
+	const late = `Get "https://127.0.0.1:6443/": context deadline exceeded`
+	for _, said := range []string{late, late + " (Client.Timeout exceeded while awaiting headers)"} {
+		if got := oneLine(errors.New(said)); got != late {
+			t.Errorf("%q is told as %q", said, got)
+		}
+	}
+}

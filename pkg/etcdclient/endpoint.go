@@ -41,6 +41,13 @@ func interpret(endpoint string) (network, address string, s security) {
 	return "tcp", u.Host, security(u.Scheme)
 }
 
+// Address returns the network and the address that etcd's own client dials for one
+// of --etcd-servers.
+func Address(endpoint string) (network, address string) {
+	network, address, _ = interpret(endpoint)
+	return network, address
+}
+
 // isDialable reports whether address is one that net.Dial takes.
 func isDialable(network, address string) bool {
 	if network == "unix" {

@@ -67,7 +67,7 @@ func (a *apiServer) load() error {
 		Transport: &http.Transport{
 			TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, Time: a.now},
 			DialContext:            (&net.Dialer{Timeout: slowAfter}).DialContext,
-			MaxConnsPerHost:        2, // one, and one to replace it when it hangs
+			MaxConnsPerHost:        6, // what hangs for probeTimeout at pace, and one
 			IdleConnTimeout:        time.Minute,
 			MaxResponseHeaderBytes: 16 << 10,
 			DisableCompression:     true,

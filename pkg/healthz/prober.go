@@ -34,8 +34,13 @@ const (
 	// probeTimeout is what an answer may take; the apiserver gives its own check
 	// of etcd 2 s.
 	probeTimeout = 2500 * time.Millisecond
-	// answerTimeout is what a health check waits at most.
+	// answerTimeout is what a health check waits at most, and decideAfter how long
+	// what is no yes may become one.
 	answerTimeout = 2800 * time.Millisecond
+	decideAfter   = 2700 * time.Millisecond
+	// askAgain is how long a question is waited for before another one is put beside
+	// it: one that is lost or slow says nothing of the apiserver.
+	askAgain = time.Second
 	// graceAnswer is what an answer may take after a grace.
 	graceAnswer = 500 * time.Millisecond
 	// shareFor is how long an answer is good for.
@@ -49,17 +54,21 @@ type Backend interface {
 	Ask(ctx context.Context, path string) (Verdict, error)
 }
 
-// Prober asks a Backend: one question at a time, at most two in a second, and
-// every answer is shared.
+// Prober asks a Backend, at most twice in a second, and every answer is shared.
+//
+// Answers do not flap. Where the last one was a yes, one question that is answered
+// with a doubtful no, late or not at all makes no other: more are put, and any yes
+// within decideAfter is one; what is late may be so for a grace. Where the last one was
+// a no, two questions have to be answered with yes.
 type Prober struct {
 	backend Backend
 	// grace is how long an OK stands for while the next answer is late.
-	grace  time.Duration
-	last   map[string]*atomic.Pointer[result]
-	asking chan time.Time // holds when the apiserver was last asked; empty while it is
+	grace time.Duration
+	last  map[string]*atomic.Pointer[result]
+	turn  chan time.Time // holds when the apiserver was last asked
 
 	mu       sync.Mutex
-	inFlight map[string]chan struct{} // by path, closed when the question is answered
+	inFlight map[string]chan struct{} // by path, closed when there is a verdict
 	logged   map[string]Verdict       // by path, as last logged
 }
 
@@ -75,7 +84,7 @@ func NewProber(backend Backend, grace time.Duration) *Prober {
 		backend: backend,
 		grace:   grace,
 		last:    map[string]*atomic.Pointer[result]{},
-		asking:  make(chan time.Time, 1),
+		turn:    make(chan time.Time, 1),
 
 		inFlight: map[string]chan struct{}{},
 		logged:   map[string]Verdict{},
@@ -83,7 +92,7 @@ func NewProber(backend Backend, grace time.Duration) *Prober {
 	for _, path := range paths {
 		p.last[path] = &atomic.Pointer[result]{}
 	}
-	p.asking <- time.Time{}
+	p.turn <- time.Time{}
 	return p
 }
 
@@ -106,45 +115,122 @@ func (p *Prober) Ask(path string) Verdict {
 	}
 }
 
-// ask returns what is closed when the question in flight is answered, and asks it
-// if there is none.
+// ask returns what is closed when there is a verdict, and sees to one if nobody
+// does.
 func (p *Prober) ask(path string) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if answered, ok := p.inFlight[path]; ok {
-		return answered
+	if decided, ok := p.inFlight[path]; ok {
+		return decided
 	}
-	answered := make(chan struct{})
-	p.inFlight[path] = answered
+	decided := make(chan struct{})
+	p.inFlight[path] = decided
 	go func() {
-		r := p.probe(path)
+		var before Verdict
+		if r := p.last[path].Load(); r != nil {
+			before = r.verdict
+		}
+		begun := time.Now()
+		verdict, err := p.decide(path, before)
+		p.logChange(path, verdict, time.Since(begun), err)
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.last[path].Store(r)
+		p.last[path].Store(&result{verdict: verdict, at: time.Now()})
 		delete(p.inFlight, path)
-		close(answered)
+		close(decided)
 	}()
-	return answered
+	return decided
 }
 
-// probe asks the backend, once no other question is in flight and pace allows it.
-func (p *Prober) probe(path string) *result {
-	before := <-p.asking
+// reply is what the backend has said to one question.
+type reply struct {
+	verdict Verdict
+	err     error
+}
+
+// decide asks until there is a verdict that may follow the one before; "" is none.
+func (p *Prober) decide(path string, before Verdict) (Verdict, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), max(decideAfter, p.grace+graceAnswer))
+	defer cancel()
+	replies := make(chan reply)
+	question := func() {
+		if r, ok := p.probe(ctx, path); ok {
+			select {
+			case replies <- r:
+			case <-ctx.Done(): // too late
+			}
+		}
+	}
+	last, answered := reply{verdict: Hung, err: context.DeadlineExceeded}, false
+	yes, enough := 0, 1
+	if before != OK && before != "" {
+		enough = 2
+	}
+	// A grace is for what is late, not for what says no.
+	decide := time.NewTimer(decideAfter)
+	defer decide.Stop()
+	pause := max(askAgain, p.grace/4)
+	again := time.NewTimer(pause)
+	defer again.Stop()
+	go question()
+	for {
+		select {
+		case <-ctx.Done():
+			return last.verdict, last.err
+		case <-decide.C:
+			if answered {
+				return last.verdict, last.err
+			}
+			continue
+		case <-again.C:
+		case last = <-replies:
+			answered = true
+			switch {
+			case last.verdict == OK:
+				yes++
+			case before != OK || !last.verdict.isDoubtful():
+				return last.verdict, last.err
+			}
+			if yes >= enough {
+				return OK, nil
+			}
+		}
+		again.Reset(pause)
+		go question()
+	}
+}
+
+// isDoubtful reports whether the apiserver may be well though one question was
+// answered so.
+func (v Verdict) isDoubtful() bool {
+	switch v {
+	case Hung, Slow, Etcd, Unhealthy:
+		return true
+	}
+	return false
+}
+
+// probe asks the backend once, when pace allows it; not any more if ctx has ended by
+// then. The question itself outlives ctx: one that is cut short costs a connection.
+func (p *Prober) probe(ctx context.Context, path string) (reply, bool) {
+	before := <-p.turn
 	if wait := time.Until(before.Add(pace)); wait > 0 {
 		time.Sleep(wait)
 	}
+	if ctx.Err() != nil {
+		p.turn <- before
+		return reply{}, false
+	}
 	begun := time.Now()
-	defer func() { p.asking <- begun }()
-	ctx, cancel := context.WithTimeout(context.Background(), max(probeTimeout, p.grace+graceAnswer))
+	p.turn <- begun
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(probeTimeout, p.grace+graceAnswer))
 	defer cancel()
 	verdict, err := p.backend.Ask(ctx, path)
-	took := time.Since(begun)
-	if verdict == OK && took > max(slowAfter, p.grace) {
+	if verdict == OK && time.Since(begun) > max(slowAfter, p.grace) {
 		verdict = Slow
 	}
 	probes.WithLabelValues(path, string(verdict)).Inc()
-	p.logChange(path, verdict, took, err)
-	return &result{verdict: verdict, at: time.Now()}
+	return reply{verdict, err}, true
 }
 
 // logChange logs a verdict that differs from the one before.

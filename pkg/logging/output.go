@@ -31,6 +31,8 @@ type output struct {
 	mu    sync.Mutex
 	w     io.Writer
 	sites map[string]*site
+	// outages is how many are under way; see Outage.
+	outages int
 	// vmodule are the source files whose lines --vmodule asks for.
 	vmodule logsapi.VModuleConfiguration
 }
@@ -43,6 +45,7 @@ func newOutput(w io.Writer, vmodule logsapi.VModuleConfiguration) *output {
 type site struct {
 	kinds  map[string]*held
 	others *held // of the kinds beyond the bound
+	begun  time.Time
 	end    *time.Timer
 }
 
@@ -72,16 +75,19 @@ func (o *output) write(l line, data []byte, more func([]byte, int, time.Duration
 
 // counted reports whether a line of this kind was written lately, and counts it.
 func (o *output) counted(l line, data []byte, more func([]byte, int, time.Duration) []byte) bool {
-	s, ok := o.sites[l.site]
+	name, kind := l.site, l.kind()
+	if o.outages > 0 && l.isOf(inOutage) {
+		name, kind = outageSite, ""
+	}
+	s, ok := o.sites[name]
 	if !ok {
 		if len(o.sites) >= sites {
 			return false
 		}
-		s = &site{kinds: map[string]*held{}, others: &held{more: more}}
-		s.end = time.AfterFunc(period, func() { o.endOfPeriod(l.site) })
-		o.sites[l.site] = s
+		s = &site{kinds: map[string]*held{}, others: &held{more: more}, begun: time.Now()}
+		s.end = time.AfterFunc(period, func() { o.endOfPeriod(name) })
+		o.sites[name] = s
 	}
-	kind := l.kind()
 	switch h, ok := s.kinds[kind]; {
 	case ok:
 		h.add(data)
@@ -104,25 +110,26 @@ func (o *output) endOfPeriod(name string) {
 		return
 	}
 	for kind, h := range s.kinds {
-		if !o.tell(h) {
+		if !o.tell(h, period) {
 			delete(s.kinds, kind)
 		}
 	}
-	if others := o.tell(s.others); len(s.kinds) == 0 && !others {
+	if others := o.tell(s.others, period); len(s.kinds) == 0 && !others {
 		delete(o.sites, name)
 		return
 	}
+	s.begun = time.Now()
 	s.end.Reset(period)
 }
 
-// tell writes what was held back, if anything was.
-func (o *output) tell(h *held) bool {
+// tell writes what was held back in so long, if anything was.
+func (o *output) tell(h *held, in time.Duration) bool {
 	if h.n == 0 {
 		return false
 	}
 	data := h.last
 	if h.n > 1 {
-		data = h.more(data, h.n-1, period)
+		data = h.more(data, h.n-1, in)
 	}
 	_, _ = o.w.Write(data)
 	h.last, h.n = nil, 0
@@ -133,14 +140,23 @@ func (o *output) tell(h *held) bool {
 func (o *output) flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for name, s := range o.sites {
-		s.end.Stop()
-		for _, h := range s.kinds {
-			o.tell(h)
-		}
-		o.tell(s.others)
-		delete(o.sites, name)
+	for name := range o.sites {
+		o.finish(name, period)
 	}
+}
+
+// finish tells what was held back at a site in so long, and forgets the site.
+func (o *output) finish(name string, in time.Duration) {
+	s := o.sites[name]
+	if s == nil {
+		return
+	}
+	s.end.Stop()
+	for _, h := range s.kinds {
+		o.tell(h, in)
+	}
+	o.tell(s.others, in)
+	delete(o.sites, name)
 }
 
 // stream is where one format's lines come in.

@@ -171,7 +171,7 @@ func TestACountInJSONIsJSON(t *testing.T) {
 // TestRoutineLinesAreUpstreams fails when Kubernetes says it in other words, or
 // elsewhere.
 func TestRoutineLinesAreUpstreams(t *testing.T) {
-	for _, r := range slices.Concat(routine, routineInStop) {
+	for _, r := range slices.Concat(routine, routineInStop, inOutage) {
 		dir, err := exec.Command("go", "list", "-f", "{{.Dir}}", r.pkg).Output()
 		if err != nil {
 			t.Fatalf("%s: %v", r.pkg, err)
@@ -184,6 +184,54 @@ func TestRoutineLinesAreUpstreams(t *testing.T) {
 			t.Errorf("%s %q: no reason is given", r.file, r.text)
 		}
 	}
+}
+
+func TestAnOutageIsCountedAsOne(t *testing.T) {
+	s, out := counting(t)
+	told := func() string {
+		s.out.mu.Lock()
+		defer s.out.mu.Unlock()
+		defer out.Reset()
+		return out.String()
+	}
+	everybody := func() {
+		_, _ = s.Write(text("timeout.go:140", `"Post-timeout activity" method="GET"`))
+		_, _ = s.Write(text("finisher.go:175", `"Unhandled Error" err="FinishRequest: post-timeout activity - time-elapsed: 3µs"`))
+		_, _ = s.Write(text("watcher.go:425", "watch chan error: etcdserver: no leader"))
+		_, _ = s.Write(text("etcdclient.go:20", `"retrying of unary invoker failed" attempt="1"`))
+		_, _ = s.Write(text("logging.go:55", `[core] grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:2379"}`))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		everybody()
+		if got := strings.Count(told(), "\n"); got != 5 {
+			t.Errorf("outside of an outage %d lines are told, want each", got)
+		}
+		flushed := func() { s.out.flush(); told() }
+		flushed()
+		over := Outage()
+		for range 10 {
+			everybody()
+			time.Sleep(2 * time.Second)
+		}
+		if got := told(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "timeout.go") {
+			t.Errorf("in an outage it says:\n%s", got)
+		}
+		_, _ = s.Write(text("other.go:1", "something else"))
+		if got := told(); !strings.Contains(got, "something else") {
+			t.Errorf("what does not come of it is not told: %q", got)
+		}
+		over()
+		time.Sleep(trailing + time.Second)
+		synctest.Wait()
+		if got := told(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "(48 more like it in 30s)\n") {
+			t.Errorf("after the outage it says:\n%s", got)
+		}
+		everybody()
+		if got := strings.Count(told(), "\n"); got != 5 {
+			t.Errorf("after an outage %d lines are told, want each", got)
+		}
+		flushed()
+	})
 }
 
 func FuzzParse(f *testing.F) {

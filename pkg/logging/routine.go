@@ -12,7 +12,8 @@ import (
 // wrong. It is told with Everything only.
 type routineLine struct {
 	// pkg and file are where it is written; a test holds them against the source.
-	// What etcd writes comes through etcdBridge.
+	// What etcd writes comes through etcdBridge, what its client writes through
+	// logEtcdClient, and what gRPC writes through its own channelz/logging.go.
 	pkg, file string
 	// text is in the source, and begins what the line says.
 	text string
@@ -92,8 +93,13 @@ func (l line) isInterruption() bool {
 func (l line) isOf(lines []routineLine) bool {
 	return slices.ContainsFunc(lines, func(r routineLine) bool {
 		file := r.file
-		if strings.HasPrefix(r.pkg, "go.etcd.io/") {
+		switch {
+		case strings.HasPrefix(r.pkg, "go.etcd.io/etcd/client/"):
+			file = etcdClientFile
+		case strings.HasPrefix(r.pkg, "go.etcd.io/"):
 			file = etcdBridgeFile
+		case strings.HasPrefix(r.pkg, "google.golang.org/grpc"):
+			file = grpcFile
 		}
 		return l.file() == file && strings.Contains(l.text, r.text) && strings.Contains(l.text, r.with)
 	})

@@ -63,6 +63,8 @@ const (
 	// etcdBridge passes on what etcd says.
 	etcdBridge     = ownPackages + "pkg/component/etcd.(*klogCore)"
 	etcdBridgeFile = "log.go"
+	etcdClientFile = "etcdclient.go"
+	grpcFile       = "logging.go"
 )
 
 // ours reports whether the caller so many frames above this function's is this

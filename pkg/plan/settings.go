@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 
+	genericoptions "k8s.io/apiserver/pkg/server/options"
 	kubeoptions "k8s.io/kubernetes/pkg/kubeapiserver/options"
 
 	"github.com/khw-controller/khw-controller/pkg/etcdclient"
@@ -118,6 +119,17 @@ func (p *Plan) settings() Settings {
 }
 
 const serviceRange = "service-cluster-ip-range"
+
+// EtcdOverrides are the servers of each of --etcd-servers-overrides.
+func (p *Plan) EtcdOverrides() [][]string {
+	// What cannot be parsed is the apiserver's to say.
+	overrides, _ := genericoptions.ParseEtcdServersOverrides(p.APIServer.Etcd.EtcdServersOverrides)
+	var servers [][]string
+	for _, o := range overrides {
+		servers = append(servers, o.Servers)
+	}
+	return servers
+}
 
 // ArgFlag is how a user sets a component's flag.
 func ArgFlag(c lab.Component, name string) string { return fmt.Sprintf("--%s-arg %s", c, name) }

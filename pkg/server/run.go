@@ -17,6 +17,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/component/etcd"
 	"github.com/khw-controller/khw-controller/pkg/component/metrics"
 	"github.com/khw-controller/khw-controller/pkg/crash"
+	"github.com/khw-controller/khw-controller/pkg/etcdbalancer"
 	"github.com/khw-controller/khw-controller/pkg/healthz"
 	"github.com/khw-controller/khw-controller/pkg/instance"
 	"github.com/khw-controller/khw-controller/pkg/lab"
@@ -109,12 +110,17 @@ func enableCrashReports(path string, lock *instance.Lock) (*crash.Reporter, erro
 func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n notify.Notifier, r Reloads, waits bool) error {
 	fatal := func(reason string) { die(reporter, reason) }
 	var member *etcd.Member
-	var dialEtcd apiserver.DialFunc
+	var toEtcd apiserver.Etcd
 	if p.Etcd != nil {
 		member = etcd.New(p.Etcd, func(reason string) { fatal("etcd: " + reason) }, p.RepairEtcd)
-		dialEtcd = member.Dial
+		toEtcd.Local = member.Dial
 	}
-	apiServer := apiserver.New(p.APIServer, dialEtcd)
+	balancer := etcdbalancer.New(p.EtcdAccess, p.EtcdOverrides()...)
+	if balancer != nil {
+		toEtcd.Members = balancer.Dial
+		balancer.OnOutage = logging.Outage
+	}
+	apiServer := apiserver.New(p.APIServer, toEtcd)
 	bootstrap := newBootstrap(p, apiServer)
 	var ready lifecycle.Readiness
 	leave := &departure{checkers: healthz.NewCheckers(p.Config.HealthzUnhealthyThreshold), configured: p.Config.ShutdownDelay}
@@ -150,6 +156,9 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 	defer observing.Wait() // which takes the socket away
 	defer ended()
 	observing.Go(func() { observer.run(alive) })
+	if balancer != nil {
+		go balancer.Run(alive)
+	}
 	go (&watchdog{interval: n.WatchdogInterval(), tell: n.Alive, statuses: s.Statuses, ping: apiServer.Alive}).run(alive)
 	go observer.strain.pauses.run(alive)
 	go life.ExtendStart(ctx, waiting.Checks)

@@ -89,17 +89,16 @@ type Server struct {
 	// healthToken is with what HealthUser asks.
 	healthToken string
 	encryption  encryptionConfig
-	dialEtcd    DialFunc
+	etcd        Etcd
 	inProcess   inprocess.Server
 	drain       *drain
 	// deregister takes the server out of the service `kubernetes`.
 	deregister atomic.Pointer[func() error]
 }
 
-// New returns the apiserver with the given options, which reaches etcd by dialEtcd
-// if that is given.
-func New(o *Options, dialEtcd DialFunc) *Server {
-	return &Server{options: o, dialEtcd: dialEtcd, pages: map[string]http.Handler{}, healthToken: rand.Text(), drain: newDrain()}
+// New returns the apiserver with the given options.
+func New(o *Options, etcd Etcd) *Server {
+	return &Server{options: o, etcd: etcd, pages: map[string]http.Handler{}, healthToken: rand.Text(), drain: newDrain()}
 }
 
 // SetPage has the secure port show a page of ours at path, in the place of what
@@ -122,7 +121,7 @@ func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
 		return err
 	}
 	defer s.encryption.close()
-	completed, err := options.dialing(s.dialEtcd).complete(ctx, name)
+	completed, err := options.dialing(s.etcd).complete(ctx, name)
 	if err != nil {
 		return err
 	}
