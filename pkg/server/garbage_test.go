@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/procfs"
+
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
@@ -35,4 +37,26 @@ func TestGarbageOfAStartIsGivenBack(t *testing.T) {
 			t.Errorf("memory is given back at %v, want %v", freed, want)
 		}
 	})
+}
+
+func TestTheBinaryIsUnmapped(t *testing.T) {
+	resident := func() uint64 {
+		t.Helper()
+		self, err := procfs.Self()
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, err := self.NewStatus()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status.RssFile
+	}
+	mapped := resident()
+	if unmapped := unmapBinary(); uint64(unmapped) < mapped {
+		t.Errorf("it has %d bytes of files in memory, and unmaps %d", mapped, unmapped)
+	}
+	if now := resident(); now >= mapped/2 {
+		t.Errorf("of %d bytes of files in memory %d are left", mapped, now)
+	}
 }
