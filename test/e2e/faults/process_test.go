@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/khw-controller/khw-controller/test/e2e/harness/process"
 )
 
@@ -149,8 +151,15 @@ func slowDisk(s *site) func() {
 	v.under = []string{"/usr/bin/strace", "--follow-forks", "--seccomp-bpf", "--quiet=all", "--output=/dev/null",
 		"--trace=fsync,fdatasync", "--inject=fsync,fdatasync:delay_exit=500000"}
 	v.start()
-	s.awaitWhole("with a slow disk")
-	s.await("etcd to lead there", func(ctx context.Context) error { return s.leadEtcd(ctx, n) })
+	s.await("the member with a slow disk to answer", func(ctx context.Context) error {
+		return n.askEtcd(ctx, func(ctx context.Context, c *clientv3.Client) error {
+			_, err := c.Get(ctx, "/")
+			return err
+		})
+	})
+	if err := s.leadEtcd(s.Context(), n); err != nil {
+		s.Logf("%s: it does not lead: %v", n.Name, err)
+	}
 	return func() {
 		v.stop()
 		v.traced, v.under = false, nil
