@@ -29,7 +29,7 @@ func TestAStopWaitsForAStartUnderWay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := New(nil, nil)
+				s := New(nil, Etcd{})
 				ctx, cancel := context.WithCancel(t.Context())
 				delayed, stop := s.delayStop(ctx)
 				defer stop()

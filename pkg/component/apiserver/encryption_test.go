@@ -23,7 +23,7 @@ func encrypting(t *testing.T, content string, flags ...string) (s *Server, path 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(o, nil), path
+	return New(o, Etcd{}), path
 }
 
 func content(t *testing.T, path string) string {
@@ -76,7 +76,7 @@ func TestWithoutAConfigurationThereIsNothingToUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := New(o, nil)
+	s := New(o, Etcd{})
 	if options, err := s.encryption.serve(o); err != nil || options != o {
 		t.Errorf("got other options, %v", err)
 	}

@@ -39,7 +39,7 @@ func TestTheHealthUserIsKnownByItsTokenAlone(t *testing.T) {
 			t.Errorf("it is in the groups %v", got.User.GetGroups())
 		}
 	}
-	if a, b := New(nil, nil).HealthToken(), New(nil, nil).HealthToken(); a == b || len(a) < 20 {
+	if a, b := New(nil, Etcd{}).HealthToken(), New(nil, Etcd{}).HealthToken(); a == b || len(a) < 20 {
 		t.Errorf("the tokens of two processes are %q and %q", a, b)
 	}
 }

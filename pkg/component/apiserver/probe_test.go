@@ -83,7 +83,7 @@ func TestAliveAsksForAnAnswerOnly(t *testing.T) {
 		asked <- req.URL.Path
 		w.WriteHeader(status)
 	}))
-	s := New(nil, nil)
+	s := New(nil, Etcd{})
 	if err := s.Alive(context.Background()); !errors.Is(err, errNotServing) {
 		t.Errorf("before it serves: %v", err)
 	}
