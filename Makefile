@@ -109,6 +109,10 @@ profile: build ## Profile a start, idleness and work into profile/, and print wh
 bench-cluster: build ## Measure three controllers: forming a cluster, taking over, a snapshot of 500 MB while serving (as root)
 	go test -count=1 -timeout 30m -v ./test/bench/cluster
 
+.PHONY: bench-edge
+bench-edge: build ## Pause a controller with profile edge for longer than a lease of the lab bears
+	go test -count=1 -v ./test/bench/edge
+
 .PHONY: bench-healthz
 bench-healthz: build ## Compare health checks with the lab's nginx (ARGS="-runs 3")
 	hack/fetch-nginx bin/stock/nginx
