@@ -439,7 +439,11 @@ func TestItIsOpenWhileThePortIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Do(req); !errors.Is(err, context.DeadlineExceeded) {
+	resp, err := f.Do(req)
+	if err == nil {
+		resp.Body.Close()
+	}
+	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("before it accepts: %v", err)
 	}
 	early := make(chan error)
@@ -654,7 +658,10 @@ func TestAPortThatIsNeverAcceptedOnRefusesOnceItIsClosed(t *testing.T) {
 	client := &http.Client{Transport: s.Wrap(&http.Transport{})}
 	waiting := make(chan error)
 	go func() {
-		_, err := client.Get("https://" + l.Addr().String())
+		resp, err := client.Get("https://" + l.Addr().String())
+		if err == nil {
+			resp.Body.Close()
+		}
 		waiting <- err
 	}()
 	wrapped.Close()

@@ -12,7 +12,7 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	for list, want := range map[string][]string{"": nil, "edge": {"edge"}, " edge ,edge,": {"edge"}} {
+	for list, want := range map[string][]string{"": nil, "edge": {"edge"}, "edge , edge,": {"edge"}} {
 		if got, err := Parse(list); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: %v, %v, want %v", list, got, err, want)
 		}

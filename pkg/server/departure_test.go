@@ -77,6 +77,8 @@ func TestHowLongAStopWaits(t *testing.T) {
 				if want := test.want > 0; (over == 1) != want {
 					t.Errorf("the end was told %d times", over)
 				}
+				cancel()
+				time.Sleep(6 * time.Second) // by which the checker has ended too
 			})
 		})
 	}
