@@ -17,7 +17,7 @@ func nextForStatus(code int) string {
 	case http.StatusUnauthorized:
 		return "the lab's curl has no certificate: see who refuses it: anonymous-auth, authentication-config or authorization-mode of the apiserver there"
 	case http.StatusForbidden:
-		return "everybody may read /version by the ClusterRoleBinding system:public-info-viewer: restart khw-controller, which makes it anew"
+		return "everybody may read /version by the ClusterRoleBinding system:public-info-viewer: " + applyRBAC
 	}
 	return "see whether it is an apiserver that answers there"
 }

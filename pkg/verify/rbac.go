@@ -32,7 +32,7 @@ var (
 	kubeletVerbs     = []string{"get", "create", "*"}
 )
 
-const applyRBAC = "restart khw-controller: the first to hold the lease kube-system/khw-bootstrap applies it anew"
+const applyRBAC = "the holder of the lease kube-system/khw-bootstrap puts it back within seconds: khw-controller status --all says whose bootstrap does not, and why"
 
 // checkRBAC wants the lab's role and binding there, and asks whether they work.
 func checkRBAC(ctx context.Context, t Target) checkResult {
@@ -60,7 +60,7 @@ func checkRBAC(ctx context.Context, t Target) checkResult {
 	}
 	problem := fmt.Sprintf("the user %q of %s must not %s", user.Subject.CommonName, t.KubeletClientCertificate, strings.Join(denied, ", "))
 	if len(r.failures) == 0 {
-		r.fail(problem, "see the rules: khw-controller kubectl get clusterrole "+kubeletRole+" -o yaml; then "+applyRBAC)
+		r.fail(problem, "see the rules: khw-controller kubectl get clusterrole "+kubeletRole+" -o yaml; "+applyRBAC)
 		return r
 	}
 	r.fail(problem, r.failures[0].Next)

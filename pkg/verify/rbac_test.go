@@ -47,21 +47,21 @@ func TestRBAC(t *testing.T) {
 		problem, next string
 	}{
 		"as in the lab": {nil, "", "", ""},
-		"no role":       {func(w *fakeAPI, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[role] = 404 }, "", "the ClusterRole system:kube-apiserver-to-kubelet is not there", "restart khw-controller"},
+		"no role":       {func(w *fakeAPI, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[role] = 404 }, "", "the ClusterRole system:kube-apiserver-to-kubelet is not there", "khw-bootstrap"},
 		"no binding":    {func(w *fakeAPI, _ *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) { w.codes[binding] = 404 }, "", "the ClusterRoleBinding system:kube-apiserver is not there", "khw-bootstrap"},
 		"a resource less": {func(_ *fakeAPI, r *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) {
 			r.Rules[0].Resources = r.Rules[0].Resources[1:]
-		}, "", "lacks nodes/proxy", "restart"},
+		}, "", "lacks nodes/proxy", "khw-bootstrap"},
 		"a verb less": {func(_ *fakeAPI, r *rbacv1.ClusterRole, _ *rbacv1.ClusterRoleBinding) {
 			r.Rules[0].Verbs = []string{"get"}
-		}, "", "lacks nodes/proxy, nodes/stats", "restart"},
-		"another role": {func(_ *fakeAPI, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) { b.RoleRef.Name = "view" }, "", "binds to view", "restart"},
+		}, "", "lacks nodes/proxy, nodes/stats", "khw-bootstrap"},
+		"another role": {func(_ *fakeAPI, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) { b.RoleRef.Name = "view" }, "", "binds to view", "khw-bootstrap"},
 		"another user": {func(_ *fakeAPI, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) {
 			b.Subjects[0].Name = "kube-apiserver"
-		}, "", `does not bind the user "kubernetes"`, "restart"},
+		}, "", `does not bind the user "kubernetes"`, "khw-bootstrap"},
 		"a group of that name": {func(_ *fakeAPI, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) {
 			b.Subjects[0].Kind = rbacv1.GroupKind
-		}, "", `does not bind the user "kubernetes"`, "restart"},
+		}, "", `does not bind the user "kubernetes"`, "khw-bootstrap"},
 		"kept by its owner": {func(_ *fakeAPI, _ *rbacv1.ClusterRole, b *rbacv1.ClusterRoleBinding) {
 			b.Subjects, b.Annotations = nil, map[string]string{"rbac.authorization.kubernetes.io/autoupdate": "false"}
 		}, "", "does not bind", "by hand: its annotation"},
