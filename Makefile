@@ -91,7 +91,7 @@ e2e: deps build stock packages ## Run the scenarios in test/e2e against real pro
 e2e-faults: ARCHES := $(shell go env GOHOSTARCH)
 e2e-faults: deps build stock packages ## Do to three controllers, and to stock ones, what happens in practice; print what it cost, in two hours (FAULT="kill" KIND="stock")
 	go build -C hack/toxiproxy -ldflags '-s -w -buildid=' -o ../../bin/stock/toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server
-	FAULTS=all FAULT="$(FAULT)" KIND="$(KIND)" go test -count=1 -timeout 5h -v -run 'TestEverything|TestMachines|TestStartAndStop' ./test/e2e/faults
+	FAULTS=all FAULT="$(FAULT)" KIND="$(KIND)" go test -count=1 -p 1 -timeout 5h -v -run 'TestEverything|TestMachines|TestStartAndStop|TestAMemberIsFrozen' ./test/e2e/faults ./test/e2e/frozenmember
 
 .PHONY: bench
 bench: build stock ## Compare with the stock daemons (ARGS="-runs 3 -json bench.json"; ARGS=-help)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +36,10 @@ const (
 )
 
 func TestAMemberIsFrozen(t *testing.T) {
+	// It judges seconds, for which a machine has to be quiet.
+	if os.Getenv("FAULTS") != "all" {
+		t.Skip("make e2e-faults runs it")
+	}
 	e := harness.New(t)
 	c := e.Controller("controller", e.FreePorts())
 	c.GeneratePKI()
