@@ -120,13 +120,18 @@ func meddle(c *harness.Controller) {
 	_, err = rbac.ClusterRoles().Update(ctx, r, metav1.UpdateOptions{})
 	c.Must(err)
 
-	c.Must(rbac.ClusterRoleBindings().Delete(ctx, binding, metav1.DeleteOptions{}))
-	_, err = rbac.ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: binding},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "somebody-else"}},
-	}, metav1.CreateOptions{})
-	c.Must(err)
+	// What is deleted is put back at once: the other binding has to be quicker.
+	c.Eventually("a binding of this name to another role", func(ctx context.Context) error {
+		if err := rbac.ClusterRoleBindings().Delete(ctx, binding, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+		_, err := rbac.ClusterRoleBindings().Create(ctx, &rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: binding},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "somebody-else"}},
+		}, metav1.CreateOptions{})
+		return err
+	})
 
 	for name, annotations := range map[string]map[string]string{"first": nil, "third": {rbacv1.AutoUpdateAnnotationKey: "false"}} {
 		m, err := maps.Get(ctx, name, metav1.GetOptions{})
