@@ -3,6 +3,13 @@
 package server
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,11 +19,11 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
-func TestGarbageOfAStartIsGivenBack(t *testing.T) {
+func TestAStartIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
-		var freed []time.Duration
-		g := &garbage{time.AfterFunc(garbageAfter, func() { freed = append(freed, time.Since(begun)) })}
+		var settled []time.Duration
+		g := &settling{time.AfterFunc(settledAfter, func() { settled = append(settled, time.Since(begun)) })}
 		g.timer.Stop()
 		becomes := func(before, state supervisor.State) {
 			g.onEvent(supervisor.Event{Status: supervisor.Status{State: state}, Before: supervisor.Status{State: before}})
@@ -33,8 +40,8 @@ func TestGarbageOfAStartIsGivenBack(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		want := []time.Duration{75 * time.Second, 195 * time.Second}
-		if len(freed) != 2 || freed[0] != want[0] || freed[1] != want[1] {
-			t.Errorf("memory is given back at %v, want %v", freed, want)
+		if len(settled) != 2 || settled[0] != want[0] || settled[1] != want[1] {
+			t.Errorf("it settles at %v, want %v", settled, want)
 		}
 	})
 }
@@ -58,5 +65,26 @@ func TestTheBinaryIsUnmapped(t *testing.T) {
 	}
 	if now := resident(); now >= mapped/2 {
 		t.Errorf("of %d bytes of files in memory %d are left", mapped, now)
+	}
+}
+
+func TestTimersAreSlackenedInAllThreads(t *testing.T) {
+	if errno := slackenTimers(); errno == syscall.ENOTSUP {
+		t.Skip("a binary with cgo, as the race detector's is, cannot do it")
+	} else if errno != 0 {
+		t.Fatal(errno)
+	}
+	threads, err := procfs.AllThreads(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, thread := range threads {
+		slack, err := os.ReadFile(fmt.Sprintf("/proc/%d/timerslack_ns", thread.PID))
+		if errors.Is(err, fs.ErrPermission) {
+			t.Skip(err)
+		}
+		if got := strings.TrimSpace(string(slack)); err != nil || got != strconv.FormatInt(timerSlack.Nanoseconds(), 10) {
+			t.Errorf("thread %d has a slack of %s ns, %v", thread.PID, got, err)
+		}
 	}
 }
