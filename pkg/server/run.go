@@ -138,7 +138,7 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 	defer life.Close()
 	leave.over = life.EndWait
 	files := newFileWatch(p, r.Plan)
-	for _, subscriber := range []func(supervisor.Event){logEvent, ready.OnEvent, life.OnEvent, files.onEvent, newSettling(p.GCPercent).onEvent} {
+	for _, subscriber := range []func(supervisor.Event){logEvent, ready.OnEvent, life.OnEvent, files.onEvent, newSettling(newCollector(p.GCPercent)).onEvent} {
 		s.Subscribe(subscriber)
 	}
 	observer, err := newObserver(p, s.Statuses, apiServer.LoopbackClient, life, files, leave)

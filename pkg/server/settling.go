@@ -4,7 +4,6 @@ package server
 
 import (
 	"os"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -26,15 +25,9 @@ const timerSlack = 5 * time.Millisecond
 // settling makes the process cost less when a start is over.
 type settling struct{ timer *time.Timer }
 
-// percent, unless it is 0, is Go's GOGC from the first time on.
-func newSettling(percent int) *settling {
+func newSettling(c *collector) *settling {
 	s := &settling{time.AfterFunc(settledAfter, func() {
-		if percent != 0 {
-			debug.SetGCPercent(percent)
-		}
-		// The runtime would keep what the start has left behind for later: as much
-		// once more as is in use.
-		debug.FreeOSMemory()
+		c.rest()
 		unmapBinary()
 		slackenTimers()
 	})}
