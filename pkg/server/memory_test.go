@@ -3,11 +3,9 @@
 package server
 
 import (
-	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"testing"
-	"time"
 )
 
 // percentNow is Go's GOGC.
@@ -19,33 +17,28 @@ func percentNow() int {
 
 func TestCollector(t *testing.T) {
 	defer debug.SetGCPercent(percentNow())
-	begun := time.Now()
-	becomes := func(want int) {
+	is := func(want int) {
 		t.Helper()
-		for percentNow() != want {
-			if time.Since(begun) > time.Minute {
-				t.Fatalf("GOGC is %d, want %d", percentNow(), want)
-			}
-			runtime.Gosched()
+		if got := percentNow(); got != want {
+			t.Errorf("GOGC is %d, want %d", got, want)
 		}
 	}
 
 	c := newCollector(50)
-	becomes(startPercent)
-	runtime.GC()
-	becomes(goPercent) // after the first collection
+	is(startPercent)
+	if c.collectsFrom(1 << 40) {
+		t.Error("a heap of a terabyte is taken to be there")
+	}
+	is(startPercent)
+	c.awaitHeap(1)
+	is(goPercent)
 	c.rest()
-	becomes(50)
-
-	// The first collection may as well be that of the rest, and the clean-up after it
-	// comes when it likes.
-	c = newCollector(50)
-	c.rest()
-	c.collected()
-	becomes(50)
+	is(50)
+	c.awaitHeap(1) // the start is over
+	is(50)
 
 	debug.SetGCPercent(77)
 	c = newCollector(0)
 	c.rest()
-	becomes(77) // the user's own
+	is(77) // the user's own
 }
