@@ -137,8 +137,9 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 	life := lifecycle.New(n, s.Statuses(), &ready)
 	defer life.Close()
 	leave.over = life.EndWait
+	go newPace(p.GCPercent).run(ctx)
 	files := newFileWatch(p, r.Plan)
-	for _, subscriber := range []func(supervisor.Event){logEvent, ready.OnEvent, life.OnEvent, files.onEvent, newSettling(newCollector(p.GCPercent)).onEvent} {
+	for _, subscriber := range []func(supervisor.Event){logEvent, ready.OnEvent, life.OnEvent, files.onEvent} {
 		s.Subscribe(subscriber)
 	}
 	observer, err := newObserver(p, s.Statuses, apiServer.LoopbackClient, life, files, leave)
