@@ -65,7 +65,7 @@ type Plan struct {
 	// MemoryLimit is Go's memory limit in bytes, or 0 where there is none or the user
 	// has set it.
 	MemoryLimit int64
-	// GCPercent is Go's GOGC once a start is over, or 0 where the user has set that.
+	// GCPercent is Go's GOGC at rest, or 0 where the user has set that.
 	GCPercent int
 
 	documents       []memfd.File // that options refer to

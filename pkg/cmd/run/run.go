@@ -18,9 +18,8 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/server"
 )
 
-// gcPercent has the heap grow by half of what is alive before it is collected. In a
-// start, Go's own 100 costs less; from then on this takes no more CPU, and a quarter less
-// memory after work (docs/decisions/0014-memory-and-start.md).
+// gcPercent has the heap of a process at rest grow by half of what is alive before it
+// is collected; at work, Go's own 100 costs less (docs/decisions/0014-memory-and-start.md).
 const gcPercent = 50
 
 // New returns the command. It runs until its context ends.
