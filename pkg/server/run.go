@@ -113,6 +113,7 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 	var toEtcd apiserver.Etcd
 	if p.Etcd != nil {
 		member = etcd.New(p.Etcd, func(reason string) { fatal("etcd: " + reason) }, p.RepairEtcd)
+		member.OnOutage = logging.Outage
 		toEtcd.Local = member.Dial
 	}
 	balancer := etcdbalancer.New(p.EtcdAccess, p.EtcdOverrides()...)

@@ -29,6 +29,9 @@ type row struct {
 	// relists and fell count what is no error: watches that had to begin anew, and
 	// processes that ended by themselves.
 	relists, fell int
+	// down is how often the balancer has found, at most, that one controller does not
+	// serve, and logged how many lines one has logged, until it was undone.
+	down, logged int
 	// These are never excused.
 	lost, stale, gaps, actors, duplicates int
 }
@@ -51,18 +54,27 @@ func (r *row) count(c *checker.Checker, from, to time.Time) {
 func tabular(rows []row) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(w, "| fault\t| lasts\t| controllers\t| without service: kept, new connections\t| failed requests: kept, new\t| no pod bound for\t| whole again after\t| ended by themselves\t| writes lost\t| gaps in watches\t| stale reads\t| two acted\t| two pods for one\t|")
-	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
+	fmt.Fprintln(w, "| fault\t| lasts\t| controllers\t| without service: kept, new connections\t| failed requests: kept, new\t| no pod bound for\t| whole again after\t| ended by themselves\t| found down, each at most\t| lines logged by one\t| writes lost\t| gaps in watches\t| stale reads\t| two acted\t| two pods for one\t|")
+	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
 	for _, r := range rows {
-		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s, %s\t| %d of %d, %d of %d\t| %s\t| %s\t| %d\t| %d\t| %d\t| %d\t| %d\t| %d\t|\n", r.fault, r.lasts, r.kind,
+		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s, %s\t| %d of %d, %d of %d\t| %s\t| %s\t| %d\t| %d\t| %s\t| %d\t| %d\t| %d\t| %d\t| %d\t|\n", r.fault, r.lasts, r.kind,
 			seconds(r.kept.Without), seconds(r.fresh.Without), r.kept.Failed, r.kept.Asked, r.fresh.Failed, r.fresh.Asked,
-			seconds(r.idle), seconds(r.back), r.fell, r.lost, r.gaps, r.stale, r.actors, r.duplicates)
+			seconds(r.idle), seconds(r.back), r.fell, r.down, lines(r), r.lost, r.gaps, r.stale, r.actors, r.duplicates)
 	}
 	_ = w.Flush() // of a buffer
 	return b.String()
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
+
+// lines are those that one logged, of machines, whose processes are not ours, nothing
+// is known.
+func lines(r row) string {
+	if r.kind == machines {
+		return "?"
+	}
+	return fmt.Sprint(r.logged)
+}
 
 // failures counts what clients were told since a moment, the most frequent first.
 func failures(ops []checker.Op, from time.Time) string {
