@@ -76,18 +76,28 @@ func lines(r row) string {
 	return fmt.Sprint(r.logged)
 }
 
-// failures counts what clients were told since a moment, the most frequent first.
+// failures counts what clients were told since a moment, the most frequent first, and
+// says when it began.
 func failures(ops []checker.Op, from time.Time) string {
-	count := map[string]int{}
+	type failure struct {
+		n     int
+		first time.Time
+	}
+	all := map[string]failure{}
 	for _, op := range ops {
 		if op.Err != "" && op.Began.After(from) {
-			count[generic.Replace(strings.ReplaceAll(op.Err, op.Object, "…"))]++
+			text := generic.Replace(strings.ReplaceAll(op.Err, op.Object, "…"))
+			f := all[text]
+			if f.n == 0 {
+				f.first = op.Ended
+			}
+			all[text] = failure{f.n + 1, f.first}
 		}
 	}
 	var b strings.Builder
-	texts := slices.SortedFunc(maps.Keys(count), func(a, b string) int { return cmp.Compare(count[b], count[a]) })
+	texts := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return cmp.Compare(all[b].n, all[a].n) })
 	for _, text := range texts[:min(len(texts), 8)] {
-		fmt.Fprintf(&b, "%d× %s\n", count[text], text)
+		fmt.Fprintf(&b, "%d× from %s: %s\n", all[text].n, all[text].first.Format("15:04:05.000"), text)
 	}
 	return b.String()
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"time"
 
@@ -256,11 +257,14 @@ func (s *site) awaitWhole(when string) {
 	})
 }
 
+// passed are the checks of /readyz that have.
+var passed = regexp.MustCompile(`\[\+\][^ ]+ ok(\\n)?`)
+
 func text(err error) string {
 	if err == nil {
 		return ""
 	}
-	return err.Error()
+	return passed.ReplaceAllString(err.Error(), "")
 }
 
 // pass lets a fault last.
