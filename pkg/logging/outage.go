@@ -59,6 +59,7 @@ var inOutage = []routineLine{
 	{"k8s.io/apiserver/pkg/storage/etcd3", "watcher.go", "watch chan error: ", "", "a watch is begun again"},
 	{"k8s.io/apiserver/pkg/storage/cacher", "cacher.go", "unexpected ListAndWatch error: ", "", "a cache that is filled again"},
 	{"k8s.io/apiserver/pkg/storage/cacher/consistency", "checker.go", "Cache consistency check error", "cache is not ready", "such a cache"},
+	{"k8s.io/apiserver/pkg/storage/cacher/consistency", "checker.go", "Cache consistency check error", "failed calculating etcd digest: etcdserver: ", "what it asks etcd for"},
 	{"k8s.io/apiserver/pkg/storage/cacher", "cacher.go", "Terminating all watchers from cacher ", "", "the watches of clients end with that of the cache"},
 	{"k8s.io/client-go/tools/cache", "reflector.go", "Failed to watch", "", "the client of such a watch, which begins it again"},
 	{"k8s.io/client-go/tools/leaderelection", "leaderelection.go", "rror retrieving ", " lock", "a lease that cannot be read; who leads is told by the states of the components"},
