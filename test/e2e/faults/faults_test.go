@@ -86,7 +86,7 @@ var table = []fault{
 		do: func(s *site) func() { l := s.leader(); return killEtcd(l, s.others(l)[0]) }},
 	{name: "disk of etcd's leader full", on: everybody, lasts: time.Minute, without: 2 * bound,
 		prepare: smallDisk, do: fillDisk},
-	{name: "500 ms more for each fsync of etcd's leader", on: everybody, lasts: 30 * time.Second, without: bound, do: slowDisk},
+	{name: "500 ms more for each fsync of a member", on: everybody, lasts: 30 * time.Second, without: bound, do: slowDisk},
 	{name: "clock of the leader 5 min ahead", on: everybody, lasts: 30 * time.Second, without: bound,
 		do: func(s *site) func() { return s.leader().clock(5 * time.Minute) }},
 	{name: "clock of the leader 5 min behind", on: everybody, lasts: 30 * time.Second, without: bound,

@@ -57,9 +57,9 @@ func tabular(rows []row) string {
 	fmt.Fprintln(w, "| fault\t| lasts\t| controllers\t| without service: kept, new connections\t| failed requests: kept, new\t| no pod bound for\t| whole again after\t| ended by themselves\t| found down, each at most\t| lines logged by one\t| writes lost\t| gaps in watches\t| stale reads\t| two acted\t| two pods for one\t|")
 	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
 	for _, r := range rows {
-		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s, %s\t| %d of %d, %d of %d\t| %s\t| %s\t| %d\t| %d\t| %s\t| %d\t| %d\t| %d\t| %d\t| %d\t|\n", r.fault, r.lasts, r.kind,
+		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s, %s\t| %d of %d, %d of %d\t| %s\t| %s\t| %s\t| %d\t| %s\t| %d\t| %d\t| %d\t| %d\t| %d\t|\n", r.fault, r.lasts, r.kind,
 			seconds(r.kept.Without), seconds(r.fresh.Without), r.kept.Failed, r.kept.Asked, r.fresh.Failed, r.fresh.Asked,
-			seconds(r.idle), seconds(r.back), r.fell, r.down, lines(r), r.lost, r.gaps, r.stale, r.actors, r.duplicates)
+			seconds(r.idle), seconds(r.back), ofProcesses(r, r.fell), r.down, ofProcesses(r, r.logged), r.lost, r.gaps, r.stale, r.actors, r.duplicates)
 	}
 	_ = w.Flush() // of a buffer
 	return b.String()
@@ -67,13 +67,12 @@ func tabular(rows []row) string {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
-// lines are those that one logged, of machines, whose processes are not ours, nothing
-// is known.
-func lines(r row) string {
+// ofProcesses is a count of what processes did, which of those on machines are not seen.
+func ofProcesses(r row, n int) string {
 	if r.kind == machines {
 		return "?"
 	}
-	return fmt.Sprint(r.logged)
+	return fmt.Sprint(n)
 }
 
 // failures counts what clients were told since a moment, the most frequent first, and
