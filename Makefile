@@ -55,6 +55,15 @@ packages: build ## Build deb, rpm, tar.gz and SBOMs in dist/ (ARCHES="amd64 arm6
 	done
 	cd $(DIST) && sha256sum * >SHA256SUMS
 
+# An earlier package, for upgrades of it: of the release before, once one is tagged.
+BEFORE ?= $(shell git describe --tags --abbrev=0 --match='v*' HEAD~1 2>/dev/null || echo HEAD~10)
+
+.PHONY: packages-before
+packages-before: ## Build the deb of an earlier version in bin/before/dist (BEFORE=v1.37.2+khw1)
+	git worktree remove --force bin/before 2>/dev/null || rm -rf bin/before
+	git worktree add --quiet --force --detach bin/before $(BEFORE)
+	$(MAKE) -C bin/before packages ARCHES=$$(go env GOHOSTARCH) COMPRESSION=zstd:3
+
 .PHONY: run
 run: build ## Run a control plane as an ordinary user, everything below ./.run
 	bin/khw-controller run --root .run --healthz-bind-address 127.0.0.1:8080
@@ -89,7 +98,7 @@ e2e: deps build stock packages ## Run the scenarios in test/e2e against real pro
 
 .PHONY: e2e-faults
 e2e-faults: ARCHES := $(shell go env GOHOSTARCH)
-e2e-faults: deps build stock packages ## Do to three controllers, and to stock ones, what happens in practice; print what it cost, in two hours (FAULT="kill" KIND="stock")
+e2e-faults: deps build stock packages packages-before ## Do to three controllers, and to stock ones, what happens in practice; print what it cost, in two hours (FAULT="kill" KIND="stock")
 	go build -C hack/toxiproxy -ldflags '-s -w -buildid=' -o ../../bin/stock/toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server
 	FAULTS=all FAULT="$(FAULT)" KIND="$(KIND)" go test -count=1 -p 1 -timeout 5h -v -run 'TestEverything|TestMachines|TestStartAndStop|TestAMemberIsFrozen' ./test/e2e/faults ./test/e2e/frozenmember
 

@@ -76,8 +76,11 @@ func bits(address string) int {
 }
 
 // haproxyConfig is for a machine of its own: on a controller, port 6443 is the
-// apiserver's. A controller that stops says no on port 80 until this has heard it
-// twice, its fall.
+// apiserver's. A controller that stops says so on port 80 until this has heard it
+// twice, its fall. It gets no more connections from the first time on, and keeps
+// those that it has: it ends them itself, each after its last answer, where
+// shutdown-sessions cuts off what is being answered. That is for one that is frozen,
+// or away.
 const haproxyConfig = `# /etc/haproxy/haproxy.cfg, on a machine that is no controller: port 6443 of those
 # is the apiserver's.
 defaults
@@ -99,6 +102,8 @@ backend controllers
     # A controller that stops, or that cannot serve, says so over plain HTTP on port 80.
     option httpchk
     http-check send meth GET uri /healthz ver HTTP/1.1 hdr Host kubernetes.default.svc.cluster.local
+    # One that stops goes on with what it has begun.
+    http-check expect error-status L7OKC ! string stopping
     http-check expect status 200
     default-server check port 80 inter 3s fall 2 rise 1 on-marked-down shutdown-sessions
 {{- range .Controllers}}

@@ -22,6 +22,8 @@ const Verb = "evaluate"
 // timeout is what an evaluation may take. It takes well under a second.
 const timeout = 30 * time.Second
 
+var errLate = fmt.Errorf("no verdict within %s; is the machine overloaded?", timeout)
+
 // InChild evaluates r in a child process of this program. An error means that
 // there is no verdict.
 func InChild(ctx context.Context, r Request) ([]Failure, error) {
@@ -33,7 +35,7 @@ func InChild(ctx context.Context, r Request) ([]Failure, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errLate)
 	defer cancel()
 	// Not by its own name: under that of a component it is that component.
 	child := exec.CommandContext(ctx, self)
@@ -46,6 +48,9 @@ func InChild(ctx context.Context, r Request) ([]Failure, error) {
 	var stdout, stderr bytes.Buffer
 	child.Stdout, child.Stderr = &stdout, &stderr
 	if err := child.Run(); err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		return nil, fmt.Errorf("%w: %s", err, lastLine(stderr.String()))
 	}
 	var failures []Failure

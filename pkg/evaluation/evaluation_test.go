@@ -3,10 +3,14 @@
 package evaluation
 
 import (
+	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 
@@ -36,6 +40,35 @@ func TestServeWantsARequest(t *testing.T) {
 	var out strings.Builder
 	if err := Serve(t.Context(), strings.NewReader("hello"), &out); err == nil || out.Len() > 0 {
 		t.Errorf("got %v, %q", err, &out)
+	}
+}
+
+// TestMain is the child, too, which says that it runs and waits to be ended.
+func TestMain(m *testing.M) {
+	if os.Args[0] != "khw-controller" {
+		os.Exit(m.Run())
+	}
+	if err := os.WriteFile(os.Getenv(childRuns), nil, 0o600); err != nil {
+		os.Exit(1)
+	}
+	time.Sleep(time.Hour) // until it is killed
+}
+
+const childRuns = "CHILD_RUNS"
+
+func TestAnEvaluationThatIsEndedSaysWhy(t *testing.T) {
+	runs := filepath.Join(t.TempDir(), "runs")
+	t.Setenv(childRuns, runs)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("it is to stop")
+	go func() {
+		for _, err := os.Stat(runs); err != nil; _, err = os.Stat(runs) {
+			time.Sleep(time.Millisecond)
+		}
+		cancel(why)
+	}()
+	if _, err := InChild(ctx, Request{}); !errors.Is(err, why) {
+		t.Errorf("got %v, want %v", err, why)
 	}
 }
 

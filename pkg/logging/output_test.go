@@ -198,12 +198,13 @@ func TestAnOutageIsCountedAsOne(t *testing.T) {
 		_, _ = s.Write(text("timeout.go:140", `"Post-timeout activity" method="GET"`))
 		_, _ = s.Write(text("finisher.go:175", `"Unhandled Error" err="FinishRequest: post-timeout activity - time-elapsed: 3µs"`))
 		_, _ = s.Write(text("watcher.go:425", "watch chan error: etcdserver: no leader"))
+		_, _ = s.Write(text("log.go:82", `"request stats" component="etcd"`))
 		_, _ = s.Write(text("etcdclient.go:20", `"retrying of unary invoker failed" attempt="1"`))
 		_, _ = s.Write(text("logging.go:55", `[core] grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:2379"}`))
 	}
 	synctest.Test(t, func(t *testing.T) {
 		everybody()
-		if got := strings.Count(told(), "\n"); got != 5 {
+		if got := strings.Count(told(), "\n"); got != 6 {
 			t.Errorf("outside of an outage %d lines are told, want each", got)
 		}
 		flushed := func() { s.out.flush(); told() }
@@ -223,11 +224,11 @@ func TestAnOutageIsCountedAsOne(t *testing.T) {
 		over()
 		time.Sleep(trailing + time.Second)
 		synctest.Wait()
-		if got := told(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "(48 more like it in 30s)\n") {
+		if got := told(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "(58 more like it in 30s)\n") {
 			t.Errorf("after the outage it says:\n%s", got)
 		}
 		everybody()
-		if got := strings.Count(told(), "\n"); got != 5 {
+		if got := strings.Count(told(), "\n"); got != 6 {
 			t.Errorf("after an outage %d lines are told, want each", got)
 		}
 		flushed()

@@ -54,6 +54,9 @@ func Run(ctx context.Context, p *plan.Plan, n notify.Notifier, r Reloads) (err e
 		klog.InfoS("Finished a change of the lab's files that was interrupted", "files", finished)
 	}
 	waits, err := mustPass(ctx, p)
+	if ctx.Err() != nil {
+		return nil // a check that a stop has ended has found nothing
+	}
 	if err != nil {
 		return err
 	}
@@ -113,6 +116,7 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 	var toEtcd apiserver.Etcd
 	if p.Etcd != nil {
 		member = etcd.New(p.Etcd, func(reason string) { fatal("etcd: " + reason) }, p.RepairEtcd)
+		member.OnOutage = logging.Outage
 		toEtcd.Local = member.Dial
 	}
 	balancer := etcdbalancer.New(p.EtcdAccess, p.EtcdOverrides()...)

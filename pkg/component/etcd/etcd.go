@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"go.etcd.io/etcd/server/v3/embed"
@@ -19,6 +20,10 @@ import (
 
 // Member is the Runner of the embedded member.
 type Member struct {
+	// OnOutage is told that the cluster has no leader, and returns what is told when it
+	// has one again. It may be nil, and is set before Run.
+	OnOutage func() (over func())
+
 	config   *embed.Config
 	repair   func() string
 	local    local
@@ -59,6 +64,11 @@ func (m *Member) Run(ctx context.Context, report supervisor.Report) error {
 	}
 	defer m.local.serve(server.Server, m.config.GRPCKeepAliveMinTime)()
 	report(supervisor.Running, "")
+	watching, unwatch := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { m.watchLeader(watching, server) })
+	defer watch.Wait()
+	defer unwatch()
 	select {
 	case err := <-server.Err():
 		return err

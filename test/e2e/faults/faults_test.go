@@ -33,6 +33,10 @@ type fault struct {
 	// not one request may fail, on khw-controller.
 	without time.Duration
 	perfect bool
+	// steady says that health checks may change from yes to no once, and log is how many
+	// lines one khw-controller may log while it lasts; 0 is any number.
+	steady bool
+	log    int
 }
 
 var (
@@ -43,6 +47,10 @@ var (
 
 // bound is what any fault of a minority may cost, generously.
 const bound = time.Minute
+
+// handful are the lines of a log that an outage of etcd may take: what it is, who does
+// not work any more for it, what is counted, and its end.
+const handful = 40
 
 var table = []fault{
 	{name: "nothing", on: everybody, lasts: 20 * time.Second, without: 10 * time.Second, perfect: true,
@@ -72,13 +80,13 @@ var table = []fault{
 		do: func(s *site) func() { return each(s.nodes, s.delayPeers) }},
 	{name: "SIGSTOP of the leader", on: everybody, core: 20 * time.Second, lasts: time.Minute, without: 2 * bound,
 		do: func(s *site) func() { return freeze(s.leader().control...) }},
-	{name: "SIGSTOP of etcd's leader", on: apart, lasts: time.Minute, without: 2 * bound,
+	{name: "SIGSTOP of etcd's leader", on: apart, lasts: time.Minute, without: 2 * bound, steady: true, log: handful,
 		do: func(s *site) func() { return freeze(s.leader().etcd) }},
-	{name: "quorum of etcd lost", on: everybody, core: 10 * time.Second, lasts: time.Minute, without: 4 * bound,
+	{name: "quorum of etcd lost", on: everybody, core: 10 * time.Second, lasts: time.Minute, without: 4 * bound, steady: true, log: handful,
 		do: func(s *site) func() { l := s.leader(); return killEtcd(l, s.others(l)[0]) }},
 	{name: "disk of etcd's leader full", on: everybody, lasts: time.Minute, without: 2 * bound,
 		prepare: smallDisk, do: fillDisk},
-	{name: "500 ms more for each fsync of etcd's leader", on: everybody, lasts: 30 * time.Second, without: bound, do: slowDisk},
+	{name: "500 ms more for each fsync of a member", on: everybody, lasts: 30 * time.Second, without: bound, do: slowDisk},
 	{name: "clock of the leader 5 min ahead", on: everybody, lasts: 30 * time.Second, without: bound,
 		do: func(s *site) func() { return s.leader().clock(5 * time.Minute) }},
 	{name: "clock of the leader 5 min behind", on: everybody, lasts: 30 * time.Second, without: bound,

@@ -29,6 +29,9 @@ type row struct {
 	// relists and fell count what is no error: watches that had to begin anew, and
 	// processes that ended by themselves.
 	relists, fell int
+	// down is how often the balancer has found, at most, that one controller does not
+	// serve, and logged how many lines one has logged, until it was undone.
+	down, logged int
 	// These are never excused.
 	lost, stale, gaps, actors, duplicates int
 }
@@ -51,12 +54,12 @@ func (r *row) count(c *checker.Checker, from, to time.Time) {
 func tabular(rows []row) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 1, ' ', 0)
-	fmt.Fprintln(w, "| fault\t| lasts\t| controllers\t| without service: kept, new connections\t| failed requests: kept, new\t| no pod bound for\t| whole again after\t| ended by themselves\t| writes lost\t| gaps in watches\t| stale reads\t| two acted\t| two pods for one\t|")
-	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
+	fmt.Fprintln(w, "| fault\t| lasts\t| controllers\t| without service: kept, new connections\t| failed requests: kept, new\t| no pod bound for\t| whole again after\t| ended by themselves\t| found down, each at most\t| lines logged by one\t| writes lost\t| gaps in watches\t| stale reads\t| two acted\t| two pods for one\t|")
+	fmt.Fprintln(w, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
 	for _, r := range rows {
-		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s, %s\t| %d of %d, %d of %d\t| %s\t| %s\t| %d\t| %d\t| %d\t| %d\t| %d\t| %d\t|\n", r.fault, r.lasts, r.kind,
+		fmt.Fprintf(w, "| %s\t| %s\t| %s\t| %s, %s\t| %d of %d, %d of %d\t| %s\t| %s\t| %s\t| %d\t| %s\t| %d\t| %d\t| %d\t| %d\t| %d\t|\n", r.fault, r.lasts, r.kind,
 			seconds(r.kept.Without), seconds(r.fresh.Without), r.kept.Failed, r.kept.Asked, r.fresh.Failed, r.fresh.Asked,
-			seconds(r.idle), seconds(r.back), r.fell, r.lost, r.gaps, r.stale, r.actors, r.duplicates)
+			seconds(r.idle), seconds(r.back), ofProcesses(r, r.fell), r.down, ofProcesses(r, r.logged), r.lost, r.gaps, r.stale, r.actors, r.duplicates)
 	}
 	_ = w.Flush() // of a buffer
 	return b.String()
@@ -64,18 +67,36 @@ func tabular(rows []row) string {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
-// failures counts what clients were told since a moment, the most frequent first.
+// ofProcesses is a count of what processes did, which of those on machines are not seen.
+func ofProcesses(r row, n int) string {
+	if r.kind == machines {
+		return "?"
+	}
+	return fmt.Sprint(n)
+}
+
+// failures counts what clients were told since a moment, the most frequent first, and
+// says when it began.
 func failures(ops []checker.Op, from time.Time) string {
-	count := map[string]int{}
+	type failure struct {
+		n     int
+		first time.Time
+	}
+	all := map[string]failure{}
 	for _, op := range ops {
 		if op.Err != "" && op.Began.After(from) {
-			count[generic.Replace(strings.ReplaceAll(op.Err, op.Object, "…"))]++
+			text := generic.Replace(strings.ReplaceAll(op.Err, op.Object, "…"))
+			f := all[text]
+			if f.n == 0 {
+				f.first = op.Ended
+			}
+			all[text] = failure{f.n + 1, f.first}
 		}
 	}
 	var b strings.Builder
-	texts := slices.SortedFunc(maps.Keys(count), func(a, b string) int { return cmp.Compare(count[b], count[a]) })
+	texts := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return cmp.Compare(all[b].n, all[a].n) })
 	for _, text := range texts[:min(len(texts), 8)] {
-		fmt.Fprintf(&b, "%d× %s\n", count[text], text)
+		fmt.Fprintf(&b, "%d× from %s: %s\n", all[text].n, all[text].first.Format("15:04:05.000"), text)
 	}
 	return b.String()
 }

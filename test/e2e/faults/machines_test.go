@@ -20,6 +20,9 @@ import (
 
 // machineTable is what happens to booted machines: what systemd and dpkg have a part in.
 var machineTable = []fault{
+	// It comes first: all others happen to the package under test.
+	{name: upgrade, lasts: 0, without: bound, perfect: true,
+		do: func(s *site) func() { return s.oneAfterTheOther(func(n *node) { n.install(n.Package("deb")) }) }},
 	{name: "kill -9 of the leader, which systemd starts again", lasts: 20 * time.Second, without: bound,
 		do: func(s *site) func() { s.leader().unit("kill", "--signal=KILL"); return func() {} }},
 	{name: "kill -9 of all, which systemd starts again", lasts: 5 * time.Second, without: 2 * bound,
@@ -37,13 +40,14 @@ var machineTable = []fault{
 		}},
 	{name: "rolling restart by systemctl", lasts: 0, without: bound, perfect: true,
 		do: func(s *site) func() { return s.oneAfterTheOther(func(n *node) { n.unit("restart") }) }},
-	{name: "rolling upgrade of the package", lasts: 0, without: bound, perfect: true,
-		do: func(s *site) func() { return s.oneAfterTheOther(func(n *node) { n.install() }) }},
 	{name: "reboot of the leader", lasts: 0, without: 2 * bound,
 		do: func(s *site) func() { s.leader().machine.Reboot(); return func() {} }},
 	{name: "SIGSTOP of the leader, which the watchdog ends", lasts: time.Minute, without: 2 * bound,
 		do: func(s *site) func() { s.leader().unit("kill", "--signal=STOP"); return func() {} }},
 }
+
+// upgrade is from an earlier package to the one under test.
+const upgrade = "rolling upgrade of the package"
 
 const (
 	unitName   = "khw-controller.service"
@@ -52,14 +56,13 @@ const (
 	// machineConfig is a controller with the embedded etcd, which can be asked from
 	// other machines.
 	machineConfig = `controllers: [%s]
-shutdown-delay: %s
 snapshot-interval: 0s
 kube-apiserver-arg: [audit-log-path=/var/log/khw-controller/audit.log, audit-policy-file=%s]
 etcd-arg: ["listen-client-urls=https://127.0.0.1:2379,https://%s:2379"]
 `
 )
 
-// newMachines boots three machines with the package, all of which serve.
+// newMachines boots three machines with a package, all of which serve.
 func newMachines(e *harness.Env) *site {
 	e.Helper()
 	files := e.Controller("lab", cluster.DefaultPorts())
@@ -95,16 +98,19 @@ func (n *node) prepareMachine(files *harness.Controller) {
 	for _, f := range entries {
 		m.Copy(files.Lab(f.Name()), "/var/lib/kubernetes/"+f.Name())
 	}
-	n.install()
+	if chosen(machines, upgrade) {
+		n.install(n.PackageBefore("deb"))
+	} else {
+		n.install(n.Package("deb"))
+	}
 	m.Write(auditFile, cluster.AuditWrites)
-	m.Write(configFile, fmt.Sprintf(machineConfig, trio.Controllers, drained, auditFile, n.Address))
+	m.Write(configFile, fmt.Sprintf(machineConfig, trio.Controllers, auditFile, n.Address))
 	m.Sh("chmod 600 /var/lib/kubernetes/*-key.pem /var/lib/kubernetes/*.kubeconfig; chown -R khw-controller: /var/lib/kubernetes")
 }
 
-// install installs the package under test, over itself where it is there.
-func (n *node) install() {
+// install installs a package, over the one that is there.
+func (n *node) install(from string) {
 	n.Helper()
-	from := n.Package("deb")
 	to := "/root/" + filepath.Base(from)
 	n.machine.Copy(from, to)
 	n.machine.Do("dpkg", "--install", "--force-confold", to)

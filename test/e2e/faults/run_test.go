@@ -88,11 +88,12 @@ func (s *site) suffer(f fault) row {
 	s.Must(err)
 	defer c.Stop()
 	s.await("every client to be served", func(context.Context) error { return served(c, began) })
-	fell := s.fell()
+	fell, down, logged := s.fell(), s.markedDown(), s.logged()
 
 	from := time.Now()
 	undo := f.do(s)
 	s.pass(f.lasts)
+	lines := most(logged, s.logged())
 	undo()
 	undone := time.Now()
 	s.awaitWhole("afterwards")
@@ -103,9 +104,16 @@ func (s *site) suffer(f fault) row {
 	c.Stop()
 
 	r := row{fault: f.name, kind: s.kind, lasts: f.lasts, back: to.Sub(undone), fell: s.fell() - fell}
+	r.down, r.logged = most(down, s.markedDown()), lines
 	r.count(c, from, to)
 	s.judge(&r, c, revision, began)
 	if s.kind != stock {
+		if f.steady && r.down > 1 {
+			s.Errorf("%s: health checks flap: the balancer found %d times that a controller does not serve", f.name, r.down)
+		}
+		if f.log > 0 && r.logged > f.log {
+			s.Errorf("%s: a controller logs %d lines, want at most %d", f.name, r.logged, f.log)
+		}
 		if most := max(r.kept.Without, r.fresh.Without); most > f.without+f.lasts {
 			s.Errorf("%s: a client was not served for %s, want at most %s", f.name, most, f.without+f.lasts)
 		}

@@ -39,6 +39,8 @@ type service struct {
 	fell  int
 
 	starts int
+	// before is how many lines the processes before this one have logged.
+	before int
 }
 
 // named starts what follows on a machine of the name that comes first: who holds a
@@ -48,10 +50,19 @@ var named = []string{"/usr/bin/unshare", "--uts", "/bin/sh", "-c", `hostname "$0
 // start starts it and returns at once.
 func (v *service) start() {
 	v.Helper()
+	v.before = v.logged()
 	v.starts++
 	command := slices.Concat(named, []string{v.Name}, v.under, []string{v.path}, v.args, v.extra)
 	v.process = v.Host.Start(fmt.Sprintf("%s-%s-%d", v.Name, v.called, v.starts), process.Spec{Path: command[0], Args: command[1:]})
 	v.stopped, v.ended = false, time.Time{}
+}
+
+// logged is how many lines it has logged, in all its processes.
+func (v *service) logged() int {
+	if v.process == nil {
+		return 0
+	}
+	return v.before + len(v.process.Lines())
 }
 
 // pid is the id of the process itself, whatever it was started by.

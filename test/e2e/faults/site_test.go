@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"time"
 
@@ -48,12 +49,13 @@ const patience = 2 * harness.Patience
 // site is three controllers, a balancer before them, and who uses them through it.
 type site struct {
 	*harness.Env
-	kind   kind
-	nodes  []*node
-	client *machine.Host
-	admin  *restclient.Config // through the balancer
-	served int
-	disk   *disk // where one is small
+	kind    kind
+	nodes   []*node
+	client  *machine.Host
+	admin   *restclient.Config // through the balancer
+	haproxy *process.Process
+	served  int
+	disk    *disk // where one is small
 }
 
 // node is one controller: a host with its services.
@@ -86,10 +88,6 @@ func (n *node) member() *service {
 	return n.control[0]
 }
 
-// drained is what a controller that stops goes on serving, as in the packages'
-// config file.
-const drained = "10s"
-
 // newSite makes one, of which everything serves.
 func newSite(e *harness.Env, k kind) *site {
 	e.Helper()
@@ -116,7 +114,7 @@ func newSite(e *harness.Env, k kind) *site {
 		if k == stock {
 			n.stockControl(urls, audit)
 		} else {
-			args := append([]string{"run", "--root", n.Root, "--shutdown-delay", drained, "--kube-apiserver-arg", audit}, n.Args...)
+			args := append([]string{"run", "--root", n.Root, "--kube-apiserver-arg", audit}, n.Args...)
 			n.control = []*service{{Node: n.Node, called: controller, path: e.Binary(), args: args}}
 		}
 		for _, v := range n.control {
@@ -187,7 +185,41 @@ func (s *site) balance(at *machine.Host) {
 	}
 	path := s.Path("haproxy.cfg")
 	s.Must(os.WriteFile(path, config, 0o600))
-	at.Start("haproxy", process.Spec{Path: "/usr/sbin/haproxy", Args: []string{"-db", "-f", path}})
+	s.haproxy = at.Start("haproxy", process.Spec{Path: "/usr/sbin/haproxy", Args: []string{"-db", "-f", path}})
+}
+
+// markedDown counts how often the balancer has found that a controller does not
+// serve, by their names.
+func (s *site) markedDown() map[string]int {
+	times := map[string]int{}
+	for _, l := range s.haproxy.Lines() {
+		for _, n := range s.nodes {
+			if strings.Contains(l, "Server controllers/"+n.Name+" is DOWN") {
+				times[n.Name]++
+			}
+		}
+	}
+	return times
+}
+
+// logged is how many lines each of the controllers has logged that are no machines.
+func (s *site) logged() map[string]int {
+	lines := map[string]int{}
+	for _, n := range s.nodes {
+		for _, v := range n.control {
+			lines[n.Name] += v.logged()
+		}
+	}
+	return lines
+}
+
+// most is the largest growth from one count to the next.
+func most(before, after map[string]int) int {
+	most := 0
+	for name, n := range after {
+		most = max(most, n-before[name])
+	}
+	return most
 }
 
 // tend does what systemd would.
@@ -225,11 +257,14 @@ func (s *site) awaitWhole(when string) {
 	})
 }
 
+// passed are the checks of /readyz that have.
+var passed = regexp.MustCompile(`\[\+\][^ ]+ ok(\\n)?`)
+
 func text(err error) string {
 	if err == nil {
 		return ""
 	}
-	return err.Error()
+	return passed.ReplaceAllString(err.Error(), "")
 }
 
 // pass lets a fault last.

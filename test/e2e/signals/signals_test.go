@@ -55,3 +55,23 @@ func TestSignalsWithoutAServiceManagerUnderAnotherName(t *testing.T) {
 		}
 	}
 }
+
+func TestAStopWhileItIsCheckedWhetherItWouldWork(t *testing.T) {
+	e := harness.New(t)
+	c := e.Controller("controller", e.FreePorts())
+	c.Start()
+	// Logged right before the checks, of which the components' own are made by a child.
+	c.WithinAlive(c.Process, harness.Patience, "the checks to begin", func(context.Context) error {
+		if !strings.Contains(strings.Join(c.Process.Lines(), "\n"), "Advertising this controller") {
+			return errors.New(c.Process.Tail(1))
+		}
+		return nil
+	})
+	c.StopInOrder()
+	for _, l := range c.ErrorLines() {
+		t.Errorf("it logs: %s", l)
+	}
+	if entries, err := os.ReadDir(c.Lab("")); err == nil && len(entries) > 0 {
+		t.Errorf("it has gone on, and made %s", entries[0].Name())
+	}
+}
