@@ -97,8 +97,8 @@ e2e-faults: deps build stock packages ## Do to three controllers, and to stock o
 worker: ## Build what a worker of the lab runs, from modules, in bin/worker: kubelet, kube-proxy, containerd, CoreDNS and test images
 	@grep -q 'k8s.io/kubernetes $(KUBERNETES)$$' hack/worker/go.mod || { echo "hack/worker/go.mod is not at Kubernetes $(KUBERNETES); run hack/bump-kubernetes $(KUBERNETES)" >&2; exit 1; }
 	cd hack/worker && go build -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES)' -o ../../bin/worker/ \
-	  k8s.io/kubernetes/cmd/kubelet k8s.io/kubernetes/cmd/kube-proxy k8s.io/kubernetes/test/images/agnhost
-	cd hack/worker && go build -tags 'no_btrfs no_devmapper no_zfs' -ldflags '-s -w' -o ../../bin/worker/ ./coredns \
+	  k8s.io/kubernetes/cmd/kubelet k8s.io/kubernetes/cmd/kube-proxy k8s.io/kubernetes/test/images/agnhost ./coredns
+	cd hack/worker/containerd && go build -tags 'no_btrfs no_devmapper no_zfs' -ldflags '-s -w' -o ../../../bin/worker/ \
 	  github.com/containerd/containerd/v2/cmd/containerd github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2 github.com/containerd/containerd/v2/cmd/ctr
 	gcc -Os -static -o bin/worker/pause "$$(go list -C hack/worker -m -f '{{.Dir}}' k8s.io/kubernetes)/build/pause/linux/pause.c"
 
