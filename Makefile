@@ -95,7 +95,7 @@ e2e-faults: deps build stock packages ## Do to three controllers, and to stock o
 
 .PHONY: worker
 worker: ## Build what a worker of the lab runs, from modules, in bin/worker: kubelet, kube-proxy, containerd, CoreDNS and test images
-	@grep -q 'k8s.io/kubernetes $(KUBERNETES)$$' hack/worker/go.mod || { echo "hack/worker/go.mod is not at Kubernetes $(KUBERNETES); run hack/bump-kubernetes $(KUBERNETES)" >&2; exit 1; }
+	@grep -Eq 'k8s.io/kubernetes $(KUBERNETES)( |$$)' hack/worker/go.mod || { echo "hack/worker/go.mod is not at Kubernetes $(KUBERNETES); run hack/bump-kubernetes $(KUBERNETES)" >&2; exit 1; }
 	cd hack/worker && go build -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES)' -o ../../bin/worker/ \
 	  k8s.io/kubernetes/cmd/kubelet k8s.io/kubernetes/cmd/kube-proxy k8s.io/kubernetes/test/images/agnhost ./coredns
 	cd hack/worker/containerd && go build -tags 'no_btrfs no_devmapper no_zfs' -ldflags '-s -w' -o ../../../bin/worker/ \
