@@ -104,7 +104,7 @@ func (s *site) restrictsNodes(first, second *worker.Worker) {
 		{"list secrets", first, func(c *kubernetes.Clientset) error {
 			_, err := c.CoreV1().Secrets(metav1.NamespaceDefault).List(s.Context(), metav1.ListOptions{})
 			return err
-		}, "can only read namespaced object of this type"},
+		}, "No Object name found"},
 		{"delete a pod of the other's", first, func(c *kubernetes.Clientset) error {
 			return c.CoreV1().Pods(metav1.NamespaceDefault).Delete(s.Context(), "web-on-"+second.Name(), metav1.DeleteOptions{})
 		}, "can only delete pods with spec.nodeName set to itself"},

@@ -129,6 +129,9 @@ func (w *Worker) controlGroups() []string {
 			}
 		}
 	}
+	if len(hierarchies) == 0 {
+		w.Fatalf("there are no control groups below %s; `ip netns exec` hides them, nsenter --net does not", root)
+	}
 	var groups []string
 	for _, hierarchy := range hierarchies {
 		group := filepath.Join(hierarchy, w.controlGroup())
