@@ -28,16 +28,22 @@ type stream struct {
 	next func()
 }
 
-// follow has the log of a pod that counts.
-func (s *site) follow(name, pod string) *stream {
+// The pods that they are connected to.
+const (
+	countingPod = "counts"
+	servingPod  = "serves"
+)
+
+// follow has the log of the pod that counts.
+func (s *site) follow(name, server string) *stream {
 	s.Helper()
-	return s.counting("logs", s.startKubectl(name, "logs", "--follow", "--tail", "1", pod))
+	return s.counting("logs", s.startKubectl(name, "--server", server, "logs", "--follow", "--tail", "1", countingPod))
 }
 
 // execute counts in a pod.
-func (s *site) execute(name, pod string) *stream {
+func (s *site) execute(name, server string) *stream {
 	s.Helper()
-	return s.counting("exec", s.startKubectl(name, "exec", pod, "--", "sh", "-c", counts))
+	return s.counting("exec", s.startKubectl(name, "--server", server, "exec", countingPod, "--", "sh", "-c", counts))
 }
 
 func (s *site) counting(kind string, p *process.Process) *stream {
@@ -55,10 +61,10 @@ func (s *site) counting(kind string, p *process.Process) *stream {
 	return st
 }
 
-// forward has the port of a pod that serves HTTP.
-func (s *site) forward(name, pod string, port int) *stream {
+// forward has the port of the pod that serves.
+func (s *site) forward(name, server string, port int) *stream {
 	s.Helper()
-	p := s.startKubectl(name, "port-forward", pod, fmt.Sprintf("%d:80", port))
+	p := s.startKubectl(name, "--server", server, "port-forward", servingPod, fmt.Sprintf("%d:80", port))
 	st := &stream{site: s, kind: "port-forward", process: p}
 	st.next = func() {
 		st.Helper()
@@ -72,14 +78,14 @@ func (s *site) forward(name, pod string, port int) *stream {
 	return st
 }
 
-// open opens one of each kind for each controller, to a pod that counts and to the port of
-// one that serves: the balancer gives every connection to the next of them.
-func (s *site) open(round string, firstPort int, counts, serves string) []*stream {
+// open opens so many of each kind through a server, and waits until they bring something.
+// The balancer gives every connection to the next controller.
+func (s *site) open(round, server string, n, firstPort int) []*stream {
 	s.Helper()
 	var all []*stream
-	for i := range s.controllers {
+	for i := range n {
 		name := fmt.Sprintf("%s-%d", round, i)
-		all = append(all, s.follow("logs-"+name, counts), s.execute("exec-"+name, counts), s.forward("port-forward-"+name, serves, firstPort+i))
+		all = append(all, s.follow("logs-"+name, server), s.execute("exec-"+name, server), s.forward("port-forward-"+name, server, firstPort+i))
 	}
 	for _, st := range all {
 		st.next()

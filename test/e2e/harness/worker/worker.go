@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/khw-controller/khw-controller/test/e2e/harness"
 	"github.com/khw-controller/khw-controller/test/e2e/harness/machine"
@@ -168,21 +169,25 @@ func (w *Worker) start(program string, args ...string) {
 	w.Env.Start(w.Name()+"-"+program, process.Spec{Path: "/usr/bin/nsenter", Args: w.enter(programs+program, args...)})
 }
 
-// run runs a command there and returns both its outputs.
+// run runs a command there and returns what it prints.
 func (w *Worker) run(ctx context.Context, path string, args ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, "nsenter", w.enter(path, args...)...).CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("%s %q: %w: %s", path, args, err, out)
+	out, err := exec.CommandContext(ctx, "nsenter", w.enter(path, args...)...).Output()
+	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
+		err = fmt.Errorf("%s %q: %w: %s", path, args, err, failed.Stderr)
 	}
 	return string(out), err
 }
 
-// Containers are the ids of all that its runtime knows, those of sandboxes included.
-func (w *Worker) Containers() string {
+// Containers are the ids of all that its runtime has for a pod, dead ones and those that
+// only hold its namespaces included.
+func (w *Worker) Containers(namespace, pod string) []string {
 	w.Helper()
-	out, err := w.run(w.Context(), programs+"ctr", "--namespace", kubernetes, "containers", "list", "--quiet")
+	filter := fmt.Sprintf(`labels."io.kubernetes.pod.namespace"==%s,labels."io.kubernetes.pod.name"==%s`, namespace, pod)
+	out, err := w.run(w.Context(), programs+"ctr", "--namespace", kubernetes, "containers", "list", "--quiet", filter)
 	w.Must(err)
-	return out
+	ids := strings.Fields(out)
+	slices.Sort(ids)
+	return ids
 }
 
 // Path is where this machine finds a path of the worker's, below /var or /etc.
