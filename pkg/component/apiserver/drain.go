@@ -38,6 +38,8 @@ type drain struct {
 	// shutting down" whoever is behind a connection that is still open
 	// (k8s.io/apiserver/pkg/server/filters/waitgroup.go).
 	early, late *waitgroup.SafeWaitGroup
+	// endless are those that nobody waits for.
+	endless endless
 }
 
 func newDrain() *drain {
@@ -55,6 +57,7 @@ func (d *drain) install(config *genericapiserver.Config) error {
 		patient := *c
 		patient.NonLongRunningRequestWaitGroup = d.late
 		patient.WatchRequestWaitGroup = new(waitgroup.RateLimitedSafeWaitGroup)
+		h = d.endless.follow(h, c.LongRunningFunc)
 		return d.choose(build(h, c), build(h, &patient))
 	}
 	if config.ShutdownSendRetryAfter {
@@ -67,12 +70,13 @@ func (d *drain) install(config *genericapiserver.Config) error {
 // choose answers with usual, and in the drain with patient.
 func (d *drain) choose(usual, patient http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !d.begun.Load() {
-			usual.ServeHTTP(w, r)
-			return
+		chain := usual
+		if d.begun.Load() {
+			w.Header().Set("Connection", "close")
+			chain = patient
 		}
-		w.Header().Set("Connection", "close")
-		patient.ServeHTTP(w, r)
+		chain.ServeHTTP(w, r)
+		abortIfCut(w)
 	})
 }
 
@@ -100,13 +104,14 @@ func (l *drained) Close() error {
 }
 
 // end has the server end, once ctx has ended and its port is closed, when all late
-// requests are answered.
+// requests are answered and those that do not end by themselves are cut off.
 func (d *drain) end(ctx context.Context) {
 	defer d.early.Done()
 	<-ctx.Done()
 	<-d.closed
 	time.Sleep(lateFor)
 	d.late.Wait()
+	d.endless.cut()
 }
 
 // TakeLeave begins a drain: /readyz says no, clients are told to use another

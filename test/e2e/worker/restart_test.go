@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/khw-controller/khw-controller/test/e2e/harness"
 	"github.com/khw-controller/khw-controller/test/e2e/harness/cluster"
+	"github.com/khw-controller/khw-controller/test/e2e/harness/trio"
 	"github.com/khw-controller/khw-controller/test/e2e/harness/worker"
 )
 
@@ -62,6 +64,7 @@ func TestControllersRestart(t *testing.T) {
 	for _, n := range s.controllers {
 		began := time.Now()
 		n.Stop()
+		saysWhatItCut(n, n == s.controllers[0])
 		s.Logf("%s: stopped in %s", n.Name, time.Since(began).Round(100*time.Millisecond))
 		// Who comes back is served by the others.
 		s.kubectl("logs", "--tail", "1", countingPod)
@@ -88,6 +91,21 @@ func TestControllersRestart(t *testing.T) {
 	}
 	for _, st := range s.open("afterwards", server, len(s.controllers), 8200) {
 		st.process.Kill()
+	}
+}
+
+// saysWhatItCut wants the log of a controller that has stopped to name what did not end,
+// where there was something, and no error.
+func saysWhatItCut(n *trio.Node, something bool) {
+	n.Helper()
+	log := strings.Join(n.Process.Lines(), "\n")
+	if strings.Contains(log, "Failed to shutdown server") {
+		n.Errorf("%s does not end its connections", n.Name)
+	}
+	for _, what := range []string{"/log", "/exec", "/portforward"} {
+		if something && !regexp.MustCompile(`Cutting off requests.*`+what).MatchString(log) {
+			n.Errorf("%s does not say that it cut off %s", n.Name, what)
+		}
 	}
 }
 

@@ -36,7 +36,8 @@ func (n *Network) Host(name, address string) *Host {
 	return h
 }
 
-// Knows has the programs that are started there find others by their names.
+// Knows has the programs that are started there find others by their names, and this
+// host's is its own, as on machines of their own.
 func (h *Host) Knows(addresses map[string]string) {
 	h.Helper()
 	h.hosts = h.Path(h.Name + "-hosts")
@@ -57,7 +58,10 @@ func (h *Host) Start(name string, s process.Spec) *process.Process {
 	h.Helper()
 	s.Args = append([]string{s.Path}, s.Args...)
 	if h.hosts != "" {
-		s.Args = append([]string{"/usr/bin/unshare", "--mount", "/bin/sh", "-ec", `mount --bind "$0" /etc/hosts; exec "$@"`, h.hosts}, s.Args...)
+		s.Args = append([]string{
+			"/usr/bin/unshare", "--mount", "--uts", "/bin/sh", "-ec",
+			`mount --bind "$0" /etc/hosts; echo "$1" >/proc/sys/kernel/hostname; shift; exec "$@"`, h.hosts, h.Name,
+		}, s.Args...)
 	}
 	s.Args = append([]string{"--net=" + namespace(h.holder)}, s.Args...)
 	s.Path = "/usr/bin/nsenter"
