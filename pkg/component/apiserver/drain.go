@@ -70,13 +70,12 @@ func (d *drain) install(config *genericapiserver.Config) error {
 // choose answers with usual, and in the drain with patient.
 func (d *drain) choose(usual, patient http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		chain := usual
-		if d.begun.Load() {
-			w.Header().Set("Connection", "close")
-			chain = patient
+		if !d.begun.Load() {
+			usual.ServeHTTP(w, r)
+			return
 		}
-		chain.ServeHTTP(w, r)
-		abortIfCut(w)
+		w.Header().Set("Connection", "close")
+		patient.ServeHTTP(w, r)
 	})
 }
 
@@ -104,15 +103,21 @@ func (l *drained) Close() error {
 }
 
 // end has the server end, once ctx has ended and its port is closed, when all late
-// requests are answered and those that do not end by themselves are cut off.
-func (d *drain) end(ctx context.Context) {
-	defer d.early.Done()
+// requests are answered; and when all others are, too, it ends those that do not end by
+// themselves.
+func (d *drain) end(ctx context.Context, drained <-chan struct{}) {
 	<-ctx.Done()
 	<-d.closed
+	patience := time.After(closeTimeout - ahead)
 	time.Sleep(lateFor)
 	d.late.Wait()
-	d.endless.cut()
+	d.early.Done()
+	<-drained
+	d.endless.cut(patience)
 }
+
+// ahead is how long before the server gives up on open connections they are closed.
+const ahead = 500 * time.Millisecond
 
 // TakeLeave begins a drain: /readyz says no, clients are told to use another
 // connection, and the service `kubernetes` does not lead here any more. Everybody is

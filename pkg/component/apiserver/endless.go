@@ -3,10 +3,10 @@
 package apiserver
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/klog/v2"
@@ -16,78 +16,74 @@ import (
 // group of the server waits: logs that are followed, exec, attach, port-forward, and what
 // is proxied. Watches are not among them: the server ends those itself.
 //
-// Left alone, they keep their connections, which the server waits for until its
-// patience is over, says "Failed to shutdown server", and leaves to the end of the process.
+// Left alone, they keep their connections open until the server gives up on those, which
+// it calls an error without a name, "Failed to shutdown server", and the process ends.
 type endless struct {
 	mu       sync.Mutex
-	over     bool
-	requests map[*http.Request]context.CancelFunc
+	requests map[*http.Request]struct{}
 }
-
-// cutHeader marks a response, from the handler of a request to the one around all
-// filters. It is set too late to be sent.
-const cutHeader = "Khw-Cut-Off"
 
 // follow has requests that long says are long known to e while h answers them.
 func (e *endless) follow(h http.Handler, long request.LongRunningRequestCheck) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		info, ok := request.RequestInfoFrom(r.Context())
-		if !ok || long == nil || !long(r, info) || info.Verb == "watch" {
-			h.ServeHTTP(w, r)
-			return
+		if ok && long != nil && long(r, info) && info.Verb != "watch" {
+			e.add(r)
+			defer e.remove(r)
 		}
-		ctx, end := e.begin(r)
-		h.ServeHTTP(w, r.WithContext(ctx))
-		if end() {
-			w.Header()[cutHeader] = nil
-		}
+		h.ServeHTTP(w, r)
 	})
 }
 
-// begin returns the context of a request, and what is to be called at its end and tells
-// whether it was cut off.
-func (e *endless) begin(r *http.Request) (context.Context, func() (cut bool)) {
-	ctx, cancel := context.WithCancel(r.Context())
+func (e *endless) add(r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.requests == nil {
-		e.requests = map[*http.Request]context.CancelFunc{}
+		e.requests = map[*http.Request]struct{}{}
 	}
-	e.requests[r] = cancel
-	if e.over {
-		cancel()
-	}
-	return ctx, func() bool {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		delete(e.requests, r)
-		cancel()
-		return e.over
-	}
+	e.requests[r] = struct{}{}
 }
 
-// cut cuts all of them off.
-func (e *endless) cut() {
+func (e *endless) remove(r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.over = true
-	if len(e.requests) == 0 {
+	delete(e.requests, r)
+}
+
+// cut says which are still there once patience is over, and closes their connections,
+// when nobody else is on them: a client then sees that it was the server who went, and
+// takes no log for complete. One that was upgraded, as those of exec are, is closed by
+// the end of the process.
+func (e *endless) cut(patience <-chan time.Time) {
+	if len(e.all()) == 0 {
+		return
+	}
+	<-patience
+	all := e.all()
+	if len(all) == 0 {
 		return
 	}
 	var what []string
-	for r, cancel := range e.requests {
+	for _, r := range all {
 		what = append(what, r.Method+" "+r.URL.Path) // the query may hold what was executed
-		cancel()
 	}
 	slices.Sort(what)
 	klog.InfoS("Cutting off requests that do not end by themselves", "count", len(what), "requests", slices.Compact(what))
+	for _, r := range all {
+		if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
+			// Its port is closed already, and what a connection says to being closed helps nobody.
+			_ = server.Close()
+			return // all are of one server
+		}
+	}
 }
 
-// abortIfCut has a response that was cut off end as one that is not complete, so that
-// nobody takes a log for finished. It is called around all filters: one of them takes the
-// panic for a mishap (k8s.io/apiserver/pkg/server/filters/wrap.go).
-func abortIfCut(w http.ResponseWriter) {
-	if _, cut := w.Header()[cutHeader]; cut {
-		panic(http.ErrAbortHandler)
+func (e *endless) all() []*http.Request {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var all []*http.Request
+	for r := range e.requests {
+		all = append(all, r)
 	}
+	return all
 }
