@@ -50,15 +50,11 @@ func (e *endless) remove(r *http.Request) {
 	delete(e.requests, r)
 }
 
-// cut says which are still there once patience is over, and closes their connections,
-// when nobody else is on them: a client then sees that it was the server who went, and
-// takes no log for complete. One that was upgraded, as those of exec are, is closed by
-// the end of the process.
+// cut says which are there, when nobody else is any more, and closes their connections
+// once patience is over: a client then sees that it was the server who went, and takes no
+// log for complete. One that was upgraded, as those of exec are, is closed by the end of
+// the process.
 func (e *endless) cut(patience <-chan time.Time) {
-	if len(e.all()) == 0 {
-		return
-	}
-	<-patience
 	all := e.all()
 	if len(all) == 0 {
 		return
@@ -69,12 +65,10 @@ func (e *endless) cut(patience <-chan time.Time) {
 	}
 	slices.Sort(what)
 	klog.InfoS("Cutting off requests that do not end by themselves", "count", len(what), "requests", slices.Compact(what))
-	for _, r := range all {
-		if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
-			// Its port is closed already, and what a connection says to being closed helps nobody.
-			_ = server.Close()
-			return // all are of one server
-		}
+	<-patience
+	if server, ok := all[0].Context().Value(http.ServerContextKey).(*http.Server); ok {
+		// Its port is closed already, and of what it closes nobody hears.
+		_ = server.Close()
 	}
 }
 
