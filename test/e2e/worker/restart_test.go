@@ -32,7 +32,7 @@ func TestControllersRestart(t *testing.T) {
 	s.awaitNode(w.Name())
 	s.pod(countingPod, w.Name(), nil, "sh", "-c", counts)
 	s.pod(servingPod, w.Name(), nil, "/agnhost", "netexec", "--http-port=80")
-	gates := w.Path("var/gates") // what a pod waits for to be ready
+	gates := w.Outside("var/gates") // what a pod waits for to be ready
 	s.Must(os.MkdirAll(gates, 0o755))
 	s.Must(os.WriteFile(gates+"/1", nil, 0o644))
 	_, err := s.client.AppsV1().Deployments(metav1.NamespaceDefault).Create(s.Context(), gated("1"), metav1.CreateOptions{})

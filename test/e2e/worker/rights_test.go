@@ -122,16 +122,16 @@ func (s *site) restrictsNodes(first, second *worker.Worker) {
 // kubeconfigOf is a kubelet's own, made to be used from outside the worker.
 func (s *site) kubeconfigOf(w *worker.Worker) string {
 	s.Helper()
-	config, err := clientcmd.LoadFromFile(w.Path("var/lib/kubelet/kubeconfig"))
+	config, err := clientcmd.LoadFromFile(w.Outside("var/lib/kubelet/kubeconfig"))
 	s.Must(err)
 	for _, a := range config.AuthInfos {
 		if a.ClientCertificate == "" {
 			continue // it is in the kubeconfig itself
 		}
 		// Both are in the file that a TLS bootstrap leaves, behind a link of the worker's.
-		target, err := os.Readlink(w.Path(a.ClientCertificate))
+		target, err := os.Readlink(w.Outside(a.ClientCertificate))
 		s.Must(err)
-		data, err := os.ReadFile(w.Path(target))
+		data, err := os.ReadFile(w.Outside(target))
 		s.Must(err)
 		a.ClientCertificate, a.ClientKey, a.ClientCertificateData, a.ClientKeyData = "", "", data, data
 	}

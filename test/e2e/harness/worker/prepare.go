@@ -27,9 +27,9 @@ var placed = map[string]string{
 func (w *Worker) prepare() {
 	w.Helper()
 	for _, dir := range []string{"work", "cgroup", "sysctl", "var/lib/kubernetes", "var/lib/kubelet", "var/log", "var/tmp"} {
-		w.Must(os.MkdirAll(w.Path(dir), 0o755))
+		w.Must(os.MkdirAll(w.Outside(dir), 0o755))
 	}
-	w.Must(os.Symlink("/run", w.Path("var/run")))
+	w.Must(os.Symlink("/run", w.Outside("var/run")))
 	values := map[string]any{"Name": w.Name(), "PodCIDR": w.PodCIDR(), "Token": w.Token, "ControlGroup": w.controlGroup(), "Pause": Pause}
 	for name, path := range placed {
 		var text strings.Builder
@@ -41,17 +41,17 @@ func (w *Worker) prepare() {
 	authority, err := os.ReadFile(w.Files.Lab("ca.pem"))
 	w.Must(err)
 	w.write("var/lib/kubernetes/ca.pem", string(authority))
-	w.Files.LabProxy(w.Server, w.Path("var/lib/kube-proxy/kubeconfig"))
+	w.Files.LabProxy(w.Server, w.Outside("var/lib/kube-proxy/kubeconfig"))
 	if w.Token != "" {
-		w.Files.LabToken("kubelet-bootstrap", w.Token, w.Server, w.Path("var/lib/kubelet/bootstrap-kubeconfig"))
+		w.Files.LabToken("kubelet-bootstrap", w.Token, w.Server, w.Outside("var/lib/kubelet/bootstrap-kubeconfig"))
 		return
 	}
-	w.Files.LabWorker(w.Name(), w.Address(), w.Server, w.Path("var/lib/kubelet"))
+	w.Files.LabWorker(w.Name(), w.Address(), w.Server, w.Outside("var/lib/kubelet"))
 }
 
 func (w *Worker) write(path, text string) {
 	w.Helper()
-	path = w.Path(path)
+	path = w.Outside(path)
 	w.Must(os.MkdirAll(filepath.Dir(path), 0o755))
 	w.Must(os.WriteFile(path, []byte(text), 0o644))
 }

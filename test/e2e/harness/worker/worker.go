@@ -68,7 +68,7 @@ type Worker struct {
 //go:embed init.sh
 var initScript string
 
-// lab's paths, in the worker.
+// programs is where they are, in the worker.
 const programs = "/usr/local/bin/"
 
 // Start starts a worker on a network: its runtime with the images, its kubelet and its
@@ -190,5 +190,5 @@ func (w *Worker) Containers(namespace, pod string) []string {
 	return ids
 }
 
-// Path is where this machine finds a path of the worker's, below /var or /etc.
-func (w *Worker) Path(path string) string { return filepath.Join(w.dir, path) }
+// Outside is where this machine finds a path of the worker's, below /var or /etc.
+func (w *Worker) Outside(path string) string { return filepath.Join(w.dir, path) }
