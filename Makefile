@@ -102,6 +102,19 @@ e2e-faults: deps build stock packages packages-before ## Do to three controllers
 	go build -C hack/toxiproxy -ldflags '-s -w -buildid=' -o ../../bin/stock/toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server
 	FAULTS=all FAULT="$(FAULT)" KIND="$(KIND)" go test -count=1 -p 1 -timeout 5h -v -run 'TestEverything|TestMachines|TestStartAndStop|TestAMemberIsFrozen' ./test/e2e/faults ./test/e2e/frozenmember
 
+.PHONY: worker
+worker: ## Build what a worker of the lab runs, from modules, in bin/worker: kubelet, kube-proxy, containerd, CoreDNS and test images
+	@grep -Eq 'k8s.io/kubernetes $(KUBERNETES)( |$$)' hack/worker/go.mod || { echo "hack/worker/go.mod is not at Kubernetes $(KUBERNETES); run hack/bump-kubernetes $(KUBERNETES)" >&2; exit 1; }
+	cd hack/worker && go build -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES)' -o ../../bin/worker/ \
+	  k8s.io/kubernetes/cmd/kubelet k8s.io/kubernetes/cmd/kube-proxy k8s.io/kubernetes/test/images/agnhost ./coredns
+	cd hack/worker/containerd && go build -tags 'no_btrfs no_devmapper no_zfs' -ldflags '-s -w' -o ../../../bin/worker/ \
+	  github.com/containerd/containerd/v2/cmd/containerd github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2 github.com/containerd/containerd/v2/cmd/ctr
+	gcc -Os -static -o bin/worker/pause "$$(go list -C hack/worker -m -f '{{.Dir}}' k8s.io/kubernetes)/build/pause/linux/pause.c"
+
+.PHONY: e2e-worker
+e2e-worker: deps build worker ## Join real workers to three controllers: the lab's next chapters, and users who are connected while controllers restart (as root)
+	WORKER=1 go test -count=1 -timeout 30m -v ./test/e2e/worker
+
 .PHONY: bench
 bench: build stock ## Compare with the stock daemons (ARGS="-runs 3 -json bench.json"; ARGS=-help)
 	go run ./test/bench $(ARGS)

@@ -182,7 +182,7 @@ func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
 	defer end()
 	delayed, stop := s.delayStop(ctx)
 	defer stop()
-	go s.drain.end(delayed)
+	go s.drain.end(delayed, front.DrainedNotify())
 	return prepared.Run(delayed)
 }
 

@@ -38,6 +38,8 @@ type drain struct {
 	// shutting down" whoever is behind a connection that is still open
 	// (k8s.io/apiserver/pkg/server/filters/waitgroup.go).
 	early, late *waitgroup.SafeWaitGroup
+	// endless are those that nobody waits for.
+	endless endless
 }
 
 func newDrain() *drain {
@@ -55,6 +57,7 @@ func (d *drain) install(config *genericapiserver.Config) error {
 		patient := *c
 		patient.NonLongRunningRequestWaitGroup = d.late
 		patient.WatchRequestWaitGroup = new(waitgroup.RateLimitedSafeWaitGroup)
+		h = d.endless.follow(h, c.LongRunningFunc)
 		return d.choose(build(h, c), build(h, &patient))
 	}
 	if config.ShutdownSendRetryAfter {
@@ -100,14 +103,21 @@ func (l *drained) Close() error {
 }
 
 // end has the server end, once ctx has ended and its port is closed, when all late
-// requests are answered.
-func (d *drain) end(ctx context.Context) {
-	defer d.early.Done()
+// requests are answered; and when all others are, too, it ends those that do not end by
+// themselves.
+func (d *drain) end(ctx context.Context, drained <-chan struct{}) {
 	<-ctx.Done()
 	<-d.closed
+	patience := time.After(closeTimeout - ahead)
 	time.Sleep(lateFor)
 	d.late.Wait()
+	d.early.Done()
+	<-drained
+	d.endless.cut(patience)
 }
+
+// ahead is how long before the server gives up on open connections they are closed.
+const ahead = 500 * time.Millisecond
 
 // TakeLeave begins a drain: /readyz says no, clients are told to use another
 // connection, and the service `kubernetes` does not lead here any more. Everybody is

@@ -103,12 +103,14 @@ func TestTheServerWaitsForLateRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, c, h := drainOf(t, func(http.ResponseWriter, *http.Request) { time.Sleep(5 * time.Second) })
 		ctx, cancel := context.WithCancel(t.Context())
-		go d.end(ctx)
+		drained := make(chan struct{})
+		go d.end(ctx, drained)
 		d.begun.Store(true)
 		var ended atomic.Bool
 		go func() {
 			c.NonLongRunningRequestWaitGroup.Wait()
 			ended.Store(true)
+			close(drained)
 		}()
 		cancel()
 		time.Sleep(time.Minute)

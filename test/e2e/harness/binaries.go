@@ -40,6 +40,14 @@ func (e *Env) StockBinary(name string) string {
 	return path
 }
 
+// WorkerProgram is what make worker has built; a missing one fails the test.
+func (e *Env) WorkerProgram(name string) string {
+	e.Helper()
+	path, err := built(filepath.Join("worker", name), "make worker")
+	e.Must(err)
+	return path
+}
+
 func built(name, command string) (string, error) {
 	root, err := repository()
 	if err != nil {

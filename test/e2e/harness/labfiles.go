@@ -24,6 +24,9 @@ const labCSR = `{
   "names": [{"C": "US", "L": "Portland", "O": %q, "OU": %q, "ST": "Oregon"}]
 }`
 
+// labUnit is the organizational unit of the lab's certificates.
+const labUnit = "Kubernetes The Hard Way"
+
 const labCAConfig = `{
   "signing": {
     "default": {"expiry": "8760h"},
@@ -56,8 +59,9 @@ leaderElection:
 `
 
 // PrepareAsInTheLab does what lab chapters 04 to 06, and chapter 08 for the
-// scheduler's file, have a person do: cfssl, kubeconfigs, the encryption key.
-func (c *Controller) PrepareAsInTheLab() {
+// scheduler's file, have a person do: cfssl, kubeconfigs, the encryption key. The
+// certificate is good for more addresses, such as the lab's KUBERNETES_PUBLIC_ADDRESS.
+func (c *Controller) PrepareAsInTheLab(more ...string) {
 	c.Helper()
 	dir := c.Lab("")
 	c.Must(os.MkdirAll(dir, 0o755))
@@ -67,17 +71,16 @@ func (c *Controller) PrepareAsInTheLab() {
 
 	host, err := process.HostAddress()
 	c.Must(err)
-	const unit = "Kubernetes The Hard Way"
-	hostnames := strings.Join([]string{"10.32.0.1", "10.240.0.10", "10.240.0.11", "10.240.0.12", host.String(), "127.0.0.1", "kubernetes.default"}, ",")
-	c.labSign("kubernetes", "Kubernetes", unit, "-hostname="+hostnames, "kubernetes")
-	c.labSign("service-accounts", "Kubernetes", unit, "", "service-account")
+	hostnames := strings.Join(append([]string{"10.32.0.1", "10.240.0.10", "10.240.0.11", "10.240.0.12", host.String(), "127.0.0.1", "kubernetes.default"}, more...), ",")
+	c.labSign("kubernetes", "Kubernetes", labUnit, "-hostname="+hostnames, "kubernetes")
+	c.labSign("service-accounts", "Kubernetes", labUnit, "", "service-account")
 	for name, identity := range map[string][2]string{
 		"kube-controller-manager": {"system:kube-controller-manager", "system:kube-controller-manager"},
 		"kube-scheduler":          {"system:kube-scheduler", "system:kube-scheduler"},
 		"admin":                   {"admin", "system:masters"},
 	} {
-		c.labSign(identity[0], identity[1], unit, "", name)
-		c.labKubeconfig(name, identity[0])
+		c.labSign(identity[0], identity[1], labUnit, "", name)
+		c.LabKubeconfig(name, identity[0], fmt.Sprintf("https://127.0.0.1:%d", c.Ports.APIServer), c.Lab(name+".kubeconfig"))
 	}
 	key := make([]byte, 32)
 	_, err = rand.Read(key)
@@ -95,22 +98,53 @@ func (c *Controller) labSign(commonName, organization, unit, option, name string
 		option, name, name))
 }
 
-// labKubeconfig is lab chapter 05's `kubectl config` with --embed-certs=true.
-func (c *Controller) labKubeconfig(name, user string) {
+// LabKubeconfig is lab chapter 05's `kubectl config` with --embed-certs=true, for who
+// has a certificate.
+func (c *Controller) LabKubeconfig(name, user, server, path string) {
 	c.Helper()
-	read := func(file string) []byte {
-		data, err := os.ReadFile(c.Lab(file))
-		c.Must(err)
-		return data
-	}
+	c.labKubeconfig(user, &clientcmdapi.AuthInfo{ClientCertificateData: c.labRead(name + ".pem"), ClientKeyData: c.labRead(name + "-key.pem")}, server, path)
+}
+
+// LabToken is the same for who has a token.
+func (c *Controller) LabToken(user, token, server, path string) {
+	c.Helper()
+	c.labKubeconfig(user, &clientcmdapi.AuthInfo{Token: token}, server, path)
+}
+
+func (c *Controller) labKubeconfig(user string, auth *clientcmdapi.AuthInfo, server, path string) {
+	c.Helper()
 	config := clientcmdapi.NewConfig()
-	config.Clusters["kubernetes-the-hard-way"] = &clientcmdapi.Cluster{
-		Server: fmt.Sprintf("https://127.0.0.1:%d", c.Ports.APIServer), CertificateAuthorityData: read("ca.pem"),
-	}
-	config.AuthInfos[user] = &clientcmdapi.AuthInfo{ClientCertificateData: read(name + ".pem"), ClientKeyData: read(name + "-key.pem")}
+	config.Clusters["kubernetes-the-hard-way"] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: c.labRead("ca.pem")}
+	config.AuthInfos[user] = auth
 	config.Contexts["default"] = &clientcmdapi.Context{Cluster: "kubernetes-the-hard-way", AuthInfo: user}
 	config.CurrentContext = "default"
-	c.Must(clientcmd.WriteToFile(*config, c.Lab(name+".kubeconfig")))
+	c.Must(os.MkdirAll(filepath.Dir(path), 0o755))
+	c.Must(clientcmd.WriteToFile(*config, path))
+}
+
+// LabWorker is what lab chapters 04 and 05 have a person do for a worker: a certificate
+// for its node and its server, in dir, with a kubeconfig.
+func (c *Controller) LabWorker(name, address, server, dir string) {
+	c.Helper()
+	c.labSign("system:node:"+name, "system:nodes", labUnit, fmt.Sprintf("-hostname=%s,%s", name, address), name)
+	for _, file := range []string{name + ".pem", name + "-key.pem"} {
+		c.labWrite(filepath.Join(dir, file), string(c.labRead(file)))
+	}
+	c.LabKubeconfig(name, "system:node:"+name, server, filepath.Join(dir, "kubeconfig"))
+}
+
+// LabProxy is the same for kube-proxy, whose kubeconfig it writes.
+func (c *Controller) LabProxy(server, path string) {
+	c.Helper()
+	c.labSign("system:kube-proxy", "system:node-proxier", labUnit, "", "kube-proxy")
+	c.LabKubeconfig("kube-proxy", "system:kube-proxy", server, path)
+}
+
+func (c *Controller) labRead(name string) []byte {
+	c.Helper()
+	data, err := os.ReadFile(c.Lab(name))
+	c.Must(err)
+	return data
 }
 
 func (c *Controller) labWrite(path, text string) {

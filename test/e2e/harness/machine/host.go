@@ -5,9 +5,12 @@ package machine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
+	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +25,7 @@ type Host struct {
 	Name, Address string
 
 	holder *process.Process
+	hosts  string // the file for /etc/hosts, where it has one of its own
 }
 
 // Host returns a host with an address on the network.
@@ -32,10 +36,34 @@ func (n *Network) Host(name, address string) *Host {
 	return h
 }
 
+// Knows has the programs that are started there find others by their names, and this
+// host's is its own, as on machines of their own.
+func (h *Host) Knows(addresses map[string]string) {
+	h.Helper()
+	h.hosts = h.Path(h.Name + "-hosts")
+	h.Must(os.WriteFile(h.hosts, []byte(Hosts(addresses)), 0o644))
+}
+
+// Hosts is an /etc/hosts.
+func Hosts(addresses map[string]string) string {
+	text := "127.0.0.1 localhost\n"
+	for _, name := range slices.Sorted(maps.Keys(addresses)) {
+		text += addresses[name] + " " + name + "\n"
+	}
+	return text
+}
+
 // Start starts a program there.
 func (h *Host) Start(name string, s process.Spec) *process.Process {
 	h.Helper()
-	s.Args = append([]string{"--net=" + namespace(h.holder), s.Path}, s.Args...)
+	s.Args = append([]string{s.Path}, s.Args...)
+	if h.hosts != "" {
+		s.Args = append([]string{
+			"/usr/bin/unshare", "--mount", "--uts", "/bin/sh", "-ec",
+			`mount --bind "$0" /etc/hosts; echo "$1" >/proc/sys/kernel/hostname; shift; exec "$@"`, h.hosts, h.Name,
+		}, s.Args...)
+	}
+	s.Args = append([]string{"--net=" + namespace(h.holder)}, s.Args...)
 	s.Path = "/usr/bin/nsenter"
 	return h.Env.Start(name, s)
 }

@@ -5,7 +5,6 @@ package machine
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -80,33 +79,12 @@ func (m *Machine) removeControlGroups() {
 	if err != nil {
 		return // it was never started
 	}
-	// The test's own context is over by now.
-	ctx, cancel := context.WithTimeout(context.Background(), harness.Patience)
-	defer cancel()
-	for _, group := range strings.Fields(string(groups)) {
-		if err := process.WaitFor(ctx, time.Second, "the control group "+group+" to be empty", func(ctx context.Context) error {
-			return exec.CommandContext(ctx, "find", group, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+").Run()
-		}); err != nil {
-			m.Error(err)
-		}
-	}
+	removeControlGroups(m.Env, strings.Fields(string(groups)))
 }
 
 // leader returns the id of the container's first process on this machine: unshare
 // has nspawn for a child, and nspawn has it.
-func (m *Machine) leader() (int, error) {
-	pid := m.container.PID()
-	for range 2 {
-		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-		if err != nil {
-			return 0, err
-		}
-		if _, err := fmt.Sscan(string(data), &pid); err != nil {
-			return 0, errors.New("the container has no process yet")
-		}
-	}
-	return pid, nil
-}
+func (m *Machine) leader() (int, error) { return m.container.Descendant(2) }
 
 // command is a command to be run as root in the machine.
 func (m *Machine) command(ctx context.Context, args ...string) *exec.Cmd {

@@ -36,6 +36,7 @@ func NewNetwork(e *harness.Env) *Network {
 	n.ip(n.bridge, "link", "add", "br0", "type", "bridge")
 	n.ip(n.bridge, "address", "add", gateway+"/24", "dev", "br0")
 	n.ip(n.bridge, "link", "set", "br0", "up")
+	n.in(n.bridge, "/bin/sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
 	return n
 }
 
@@ -59,7 +60,13 @@ func namespace(holder *process.Process) string { return fmt.Sprintf("/proc/%d/ns
 // ip runs ip(8) in a network namespace.
 func (n *Network) ip(holder *process.Process, args ...string) {
 	n.Helper()
-	args = append([]string{"--net=" + namespace(holder), "ip"}, args...)
+	n.in(holder, append([]string{"ip"}, args...)...)
+}
+
+// in runs a command in a network namespace.
+func (n *Network) in(holder *process.Process, args ...string) {
+	n.Helper()
+	args = append([]string{"--net=" + namespace(holder)}, args...)
 	if out, err := exec.CommandContext(n.Context(), "nsenter", args...).CombinedOutput(); err != nil {
 		n.Fatalf("%s: %v: %s", strings.Join(args, " "), err, out)
 	}
@@ -77,4 +84,11 @@ func (n *Network) join(holder *process.Process, address string) {
 	n.ip(holder, "route", "add", "default", "via", gateway)
 	// There is no cloud here; to be told so at once saves every start a second.
 	n.ip(holder, "route", "add", "unreachable", "169.254.0.0/16")
+}
+
+// Route leads a range of addresses to one of the machines, as the lab's chapter 11 has
+// the cloud's network do for pods.
+func (n *Network) Route(cidr, via string) {
+	n.Helper()
+	n.ip(n.bridge, "route", "replace", cidr, "via", via)
 }

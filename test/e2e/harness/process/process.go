@@ -70,6 +70,22 @@ func Start(s Spec) (*Process, error) {
 // PID returns the process's id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
+// Descendant returns the id of a process that it started, or of one that that one
+// started, and so on for so many generations: the first of each.
+func (p *Process) Descendant(generations int) (int, error) {
+	pid := p.PID()
+	for range generations {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+		if err != nil {
+			return 0, err
+		}
+		if _, err := fmt.Sscan(string(data), &pid); err != nil {
+			return 0, fmt.Errorf("process %d has started none", pid)
+		}
+	}
+	return pid, nil
+}
+
 // Exited is closed when the process has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
