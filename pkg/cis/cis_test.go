@@ -126,8 +126,8 @@ func TestEveryNumberIsThereOnce(t *testing.T) {
 		if n, err := strconv.Atoi(i.id[dot+1:]); err != nil || n != count[section] {
 			t.Errorf("%s comes after %s.%d", i.id, section, count[section]-1)
 		}
-		if i.title == "" || sectionOf(i.id) == "" || (i.judge == nil) == (i.judgeCluster == nil) {
-			t.Errorf("%s: %q in %q", i.id, i.title, sectionOf(i.id))
+		if i.title == "" || Section(i.id) == "" || (i.judge == nil) == (i.judgeCluster == nil) {
+			t.Errorf("%s: %q in %q", i.id, i.title, Section(i.id))
 		}
 	}
 	for section, n := range want {

@@ -40,7 +40,7 @@ func Write(w io.Writer, results []Result, m verify.Marks) error {
 	fmt.Fprintln(w, Benchmark)
 	section := ""
 	for _, r := range results {
-		if title := sectionOf(r.ID); title != section {
+		if title := Section(r.ID); title != section {
 			section = title
 			fmt.Fprintf(w, "\n%s\n", section)
 		}
@@ -52,7 +52,8 @@ func Write(w io.Writer, results []Result, m verify.Marks) error {
 	return err
 }
 
-func sectionOf(id string) string {
+// Section is the title of the part of the benchmark that an item is in.
+func Section(id string) string {
 	for _, s := range sections {
 		if len(id) > len(s.prefix) && id[:len(s.prefix)] == s.prefix {
 			return s.title

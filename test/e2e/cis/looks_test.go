@@ -183,11 +183,17 @@ func auditIsUseful(c *harness.Controller, secrets []string) {
 		return o != nil && e.User.Username == "admin" && e.Verb == verb && o.Resource == resource && o.Subresource == subresource && (name == "" || o.Name == name)
 	}
 	for what, want := range map[string]func(auditv1.Event) bool{
-		"the secret that was made":  func(e auditv1.Event) bool { return is(e, "create", "secrets", "", "cis") && e.Level == auditv1.LevelMetadata },
-		"the secret that was read":  func(e auditv1.Event) bool { return is(e, "get", "secrets", "", "cis") },
-		"the token":                 func(e auditv1.Event) bool { return is(e, "create", "serviceaccounts", "token", "default") },
-		"the pod that was refused":  func(e auditv1.Event) bool { return is(e, "create", "pods", "", "privileged") && e.ResponseStatus.Code == 403 },
-		"the binding, with content": func(e auditv1.Event) bool { return is(e, "create", "clusterrolebindings", "", "") && e.RequestObject != nil && strings.Contains(string(e.RequestObject.Raw), "somebody") },
+		"the secret that was made": func(e auditv1.Event) bool {
+			return is(e, "create", "secrets", "", "cis") && e.Level == auditv1.LevelMetadata
+		},
+		"the secret that was read": func(e auditv1.Event) bool { return is(e, "get", "secrets", "", "cis") },
+		"the token":                func(e auditv1.Event) bool { return is(e, "create", "serviceaccounts", "token", "default") },
+		"the pod that was refused": func(e auditv1.Event) bool {
+			return is(e, "create", "pods", "", "privileged") && e.ResponseStatus.Code == 403
+		},
+		"the binding, with content": func(e auditv1.Event) bool {
+			return is(e, "create", "clusterrolebindings", "", "") && e.RequestObject != nil && strings.Contains(string(e.RequestObject.Raw), "somebody")
+		},
 	} {
 		c.Eventually("the audit log to have "+what, func(context.Context) error {
 			events := c.Audit(c.Root)
