@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
+	"k8s.io/klog/v2"
 
 	"github.com/khw-controller/khw-controller/pkg/cis"
 	"github.com/khw-controller/khw-controller/pkg/config"
@@ -50,6 +52,8 @@ The tables are printed by ` + "`make docs`" + `: what verify says of the lab's o
 
 // benchmarkPage is what verify says of each item, without the profile and with it.
 func benchmarkPage() ([]byte, error) {
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard) // what is made for this is of no interest
 	root, err := os.MkdirTemp("", "khw-gendocs-")
 	if err != nil {
 		return nil, err

@@ -55,14 +55,17 @@ func WriteMarkdown(w io.Writer) error {
 	if _, err := io.WriteString(w, intro); err != nil {
 		return err
 	}
-	for _, p := range All() {
+	for i, p := range All() {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
 		if _, err := fmt.Fprintf(w, "## `profile: %s`\n\n%s.\n\n| | flag or key | value | without | why |\n|---|---|---|---|---|\n", p.Name, capital(p.Doc)); err != nil {
 			return err
 		}
 		for _, s := range p.Settings(example) {
 			fmt.Fprintf(w, "| %s | `%s` | %s | %s | %s |\n", s.Of, s.Name, cell(s.Value), cell(s.Otherwise), s.Why)
 		}
-		if _, err := io.WriteString(w, p.notes+"\n"); err != nil {
+		if _, err := io.WriteString(w, p.notes); err != nil {
 			return err
 		}
 	}
