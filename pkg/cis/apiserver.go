@@ -3,6 +3,7 @@
 package cis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -152,8 +153,8 @@ func pluginIsOn(name string) func(*input) verdict {
 		case slices.Contains(g.DisablePlugins, name):
 			return fails(name+" is disabled", "take it out of "+plan.ArgFlag(lab.APIServer, disable))
 		case name == profile.EventRateLimit && profile.IsSource(in.source(lab.APIServer, enable)):
-			return fails(name+" is left out: "+in.AdmissionConfig.Path+" has no configuration for it",
-				"add one, or move the file away to have it made anew at the start")
+			return fails(name+" is left out: there is no configuration for it in the file of --"+profile.AdmissionConfigFlag+": "+cmp.Or(in.AdmissionConfig.Path, "none"),
+				"add one there, or move the file away and have none of your own, for the profile to make it")
 		case profile.IsSource(in.source(lab.APIServer, enable)) || in.isLabs(lab.APIServer, enable):
 			return fails(name+" is off", "set profile: "+profile.CIS+", or add it to "+plan.ArgFlag(lab.APIServer, enable))
 		}

@@ -219,7 +219,8 @@ func TestEveryItemCanFail(t *testing.T) {
 		{"1.2.7", "Node is not among RBAC", api, []string{"authorization-mode=RBAC"}},
 		{"1.2.8", "RBAC is not among Node", api, []string{"authorization-mode=Node"}},
 		{"1.2.8", "authorization.yaml", api, []string{"authorization-config=" + authorization}},
-		{"1.2.9", "has no configuration for it", api, []string{"admission-control-config-file=" + admission}},
+		{"1.2.9", "no configuration for it in the file of --admission-control-config-file: " + admission, api, []string{"admission-control-config-file=" + admission}},
+		{"1.2.9", "no configuration for it in the file of --admission-control-config-file: none", api, []string{"admission-control-config-file-"}},
 		{"1.2.10", "AlwaysAdmit", api, []string{"enable-admission-plugins=AlwaysAdmit"}},
 		{"1.2.12", "ServiceAccount is disabled", api, []string{"disable-admission-plugins=ServiceAccount"}},
 		{"1.2.13", "NamespaceLifecycle is disabled", api, []string{"disable-admission-plugins=NamespaceLifecycle"}},
@@ -364,4 +365,19 @@ func TestOwners(t *testing.T) {
 	in.owner = somebody
 	wants(t, in.owners("", theirs), verify.Differs, "runs as 12345, who is not root")
 	wants(t, in.owners("", filepath.Join(dir, "none")), verify.Skipped, "no such file")
+
+	root := t.TempDir()
+	if err := os.CopyFS(root, os.DirFS(made(t))); err != nil {
+		t.Fatal(err)
+	}
+	c := config.Config{Root: root}
+	wants(t, judged(t, c, "1.1.19", nil), verify.Passed, "audit-policy.yaml root")
+	left := filepath.Join(root, "var/lib/kubernetes/left-behind")
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(left, somebody, somebody); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, judged(t, c, "1.1.19", nil), verify.Failed, left+" belongs to somebody")
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,7 +70,7 @@ var fileItems = []item{
 		return in.owners("", in.Files.ControllerManagerKubeconfig)
 	}},
 	{id: "1.1.19", title: "the directory of certificates and keys, and all in it, belongs to root", judge: func(in *input) verdict {
-		return in.owners("", slices.Concat([]string{in.Path(paths.LabDir)}, in.certificates(), in.keys())...)
+		return in.owners("", compact(slices.Concat(allIn(in.Path(paths.LabDir)), in.certificates(), in.keys())...)...)
 	}},
 	{id: "1.1.20", title: "certificates are written by their owner only", judge: func(in *input) verdict {
 		return in.modes(publicFile, in.certificates()...)
@@ -143,6 +144,20 @@ func (in *input) keys() []string {
 		in.Path(paths.NextCAKey), in.Path(paths.NextServiceAccountKey))
 }
 
+// allIn is a directory and what is in it.
+func allIn(dir string) []string {
+	all := []string{dir}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return all // which owners tells of
+	}
+	for _, e := range entries {
+		all = append(all, filepath.Join(dir, e.Name()))
+	}
+	return all
+}
+
+// compact sorts paths, each once.
 func compact(all ...string) []string {
 	all = slices.DeleteFunc(all, func(path string) bool { return path == "" })
 	slices.Sort(all)

@@ -139,6 +139,7 @@ func TestAProfileYieldsToFiles(t *testing.T) {
 		"v=2":                                      {"enable-admission-plugins", plugins + ",EventRateLimit"},
 		"admission-control-config-file=" + limited: {"enable-admission-plugins", plugins + ",EventRateLimit"},
 		"admission-control-config-file=" + other:   {"enable-admission-plugins", plugins},
+		"admission-control-config-file-":           {"enable-admission-plugins", plugins},
 	} {
 		p, err := planFor(t, config.Config{Profiles: []string{"cis"}, Args: map[lab.Component][]lab.Override{lab.APIServer: args(set)}})
 		if err != nil {

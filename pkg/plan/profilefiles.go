@@ -3,7 +3,6 @@
 package plan
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -69,8 +68,8 @@ func (p *Plan) yieldToFiles(set, users []lab.Override) []lab.Override {
 	if anonymous, err := anonymousIn(lastValue(users, authenticationConfigFlag)); err == nil && anonymous != nil {
 		set = slices.DeleteFunc(set, func(o lab.Override) bool { return o.Name == anonymousAuthFlag })
 	}
-	path := cmp.Or(lastValue(users, profile.AdmissionConfigFlag), lastValue(set, profile.AdmissionConfigFlag))
-	if path == "" || configures(path, profile.EventRateLimit) {
+	path := lastValue(append(slices.Clone(set), users...), profile.AdmissionConfigFlag)
+	if path != "" && configures(path, profile.EventRateLimit) {
 		return set
 	}
 	for i, o := range set {
