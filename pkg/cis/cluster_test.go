@@ -147,6 +147,8 @@ func TestWhatClustersHaveAgainstThem(t *testing.T) {
 		"default, no token":   {"5.1.5", []runtime.Object{pod("app", func(p *corev1.Pod) { p.Spec.ServiceAccountName = "default" })}, nil, verify.Passed, ""},
 		"a token":             {"5.1.6", []runtime.Object{pod("app", func(p *corev1.Pod) { p.Spec.Volumes = []corev1.Volume{mounted} })}, nil, verify.Skipped, "1 of 1"},
 		"impersonation":       {"5.1.8", []runtime.Object{granting("", "users", "impersonate"), bindingTo("b", "granting", everybody)}, nil, verify.Failed, "impersonate"},
+		"escalation":          {"5.1.8", []runtime.Object{granting("rbac.authorization.k8s.io", "clusterroles", "escalate"), bindingTo("b", "granting", everybody)}, nil, verify.Failed, "escalate"},
+		"the lab's kubelets":  {"5.1.8", []runtime.Object{granting("", "nodes/proxy", "*"), bindingTo("b", "granting", somebody)}, nil, verify.Passed, "nobody"},
 		"volumes":             {"5.1.9", []runtime.Object{granting("", "persistentvolumes", "*"), bindingTo("b", "granting", everybody)}, nil, verify.Failed, "make PersistentVolumes"},
 		"kubelets":            {"5.1.10", []runtime.Object{granting("", "nodes/proxy", "get"), bindingTo("b", "granting", everybody)}, nil, verify.Failed, "nodes/proxy"},
 		"approval":            {"5.1.11", []runtime.Object{granting("certificates.k8s.io", "certificatesigningrequests/approval", "update"), bindingTo("b", "granting", everybody)}, nil, verify.Failed, "approve"},

@@ -188,10 +188,9 @@ func ofType(t corev1.SecretType) metav1.ListOptions {
 
 // permission is what rules grant: any of the verbs on any of the resources.
 type permission struct {
-	verbs  []string
-	group  string
-	kinds  []string // resources, with their subresource
-	anyOfs bool     // whatever the group and the resource are
+	verbs []string
+	group string
+	kinds []string // resources, with their subresource
 }
 
 func (p permission) grantedBy(rules []rbacv1.PolicyRule) bool {
@@ -199,10 +198,7 @@ func (p permission) grantedBy(rules []rbacv1.PolicyRule) bool {
 		anyOf := func(have, want []string) bool {
 			return slices.ContainsFunc(have, func(h string) bool { return h == rbacv1.VerbAll || slices.Contains(want, h) })
 		}
-		if !anyOf(r.Verbs, p.verbs) {
-			return false
-		}
-		return p.anyOfs || anyOf(r.APIGroups, []string{p.group}) && anyOf(r.Resources, p.kinds)
+		return anyOf(r.Verbs, p.verbs) && anyOf(r.APIGroups, []string{p.group}) && anyOf(r.Resources, p.kinds)
 	})
 }
 

@@ -31,11 +31,11 @@ var rbacItems = []item{
 		}
 		return passes("system:masters only")
 	}},
-	{id: "5.1.2", title: "Secrets are not for everybody", judgeCluster: notForEverybody(
-		permission{verbs: []string{"get", "list", "watch"}, kinds: []string{"secrets"}}, "read Secrets")},
+	{id: "5.1.2", title: "Secrets are not for everybody", judgeCluster: notForEverybody("read Secrets",
+		permission{verbs: []string{"get", "list", "watch"}, kinds: []string{"secrets"}})},
 	{id: "5.1.3", title: "roles name what they grant", judgeCluster: wildcards},
-	{id: "5.1.4", title: "not everybody makes pods", judgeCluster: notForEverybody(
-		permission{verbs: []string{"create"}, kinds: []string{"pods"}}, "make pods")},
+	{id: "5.1.4", title: "not everybody makes pods", judgeCluster: notForEverybody("make pods",
+		permission{verbs: []string{"create"}, kinds: []string{"pods"}})},
 	{id: "5.1.5", title: "default service accounts are not used", judgeCluster: defaultAccounts},
 	{id: "5.1.6", title: "pods have tokens only where they need them", judgeCluster: mountedTokens},
 	{id: "5.1.7", title: "nobody is of the group system:masters", judgeCluster: func(_ *input, o *objects) verdict {
@@ -44,28 +44,31 @@ var rbacItems = []item{
 		}
 		return passes("the kubeconfig in use is of " + strings.Join(o.groups, ", "))
 	}},
-	{id: "5.1.8", title: "not everybody may become somebody else (bind, escalate, impersonate)", judgeCluster: notForEverybody(
-		permission{verbs: []string{"bind", "escalate", "impersonate"}, anyOfs: true}, "bind, escalate or impersonate")},
-	{id: "5.1.9", title: "not everybody makes persistent volumes", judgeCluster: notForEverybody(
-		permission{verbs: []string{"create"}, kinds: []string{"persistentvolumes"}}, "make PersistentVolumes")},
-	{id: "5.1.10", title: "not everybody reaches kubelets through the API (nodes/proxy)", judgeCluster: notForEverybody(
-		permission{verbs: []string{"get", "create", "update", "patch", "delete"}, kinds: []string{"nodes/proxy"}}, "use nodes/proxy")},
-	{id: "5.1.11", title: "not everybody approves certificates", judgeCluster: notForEverybody(
-		permission{verbs: []string{"update", "patch"}, group: "certificates.k8s.io", kinds: []string{"certificatesigningrequests/approval"}}, "approve certificates")},
-	{id: "5.1.12", title: "not everybody configures admission webhooks", judgeCluster: notForEverybody(
+	{id: "5.1.8", title: "not everybody may become somebody else (bind, escalate, impersonate)", judgeCluster: notForEverybody("bind, escalate or impersonate",
+		permission{verbs: []string{"bind", "escalate"}, group: rbacv1.GroupName, kinds: []string{"roles", "clusterroles"}},
+		permission{verbs: []string{"impersonate"}, kinds: []string{"users", "groups", "serviceaccounts"}},
+		permission{verbs: []string{"impersonate"}, group: "authentication.k8s.io", kinds: []string{"uids"}})},
+	{id: "5.1.9", title: "not everybody makes persistent volumes", judgeCluster: notForEverybody("make PersistentVolumes",
+		permission{verbs: []string{"create"}, kinds: []string{"persistentvolumes"}})},
+	{id: "5.1.10", title: "not everybody reaches kubelets through the API (nodes/proxy)", judgeCluster: notForEverybody("use nodes/proxy",
+		permission{verbs: []string{"get", "create", "update", "patch", "delete"}, kinds: []string{"nodes/proxy"}})},
+	{id: "5.1.11", title: "not everybody approves certificates", judgeCluster: notForEverybody("approve certificates",
+		permission{verbs: []string{"update", "patch"}, group: "certificates.k8s.io", kinds: []string{"certificatesigningrequests/approval"}})},
+	{id: "5.1.12", title: "not everybody configures admission webhooks", judgeCluster: notForEverybody("configure admission webhooks",
 		permission{verbs: []string{"create", "update", "patch", "delete"}, group: "admissionregistration.k8s.io",
-			kinds: []string{"validatingwebhookconfigurations", "mutatingwebhookconfigurations"}}, "configure admission webhooks")},
-	{id: "5.1.13", title: "not everybody makes tokens of service accounts", judgeCluster: notForEverybody(
-		permission{verbs: []string{"create"}, kinds: []string{"serviceaccounts/token"}}, "make tokens")},
+			kinds: []string{"validatingwebhookconfigurations", "mutatingwebhookconfigurations"}})},
+	{id: "5.1.13", title: "not everybody makes tokens of service accounts", judgeCluster: notForEverybody("make tokens",
+		permission{verbs: []string{"create"}, kinds: []string{"serviceaccounts/token"}})},
 }
 
-// notForEverybody wants nobody to have a permission who is not somebody, and shows who
+// notForEverybody wants nobody to have any of some permissions who is not somebody, and shows who
 // else has it by what was added to the cluster.
-func notForEverybody(p permission, what string) func(*input, *objects) verdict {
+func notForEverybody(what string, granted ...permission) func(*input, *objects) verdict {
 	return func(_ *input, o *objects) verdict {
 		var broad, others []string
 		for _, b := range o.bindings {
-			if !p.grantedBy(o.rulesOf(b)) {
+			rules := o.rulesOf(b)
+			if !slices.ContainsFunc(granted, func(p permission) bool { return p.grantedBy(rules) }) {
 				continue
 			}
 			switch {
