@@ -45,7 +45,12 @@ func render() (map[string][]byte, error) {
 	if err := profile.WriteMarkdown(&profiles); err != nil {
 		return nil, err
 	}
+	benchmark, err := benchmarkPage()
+	if err != nil {
+		return nil, err
+	}
 	return map[string][]byte{
+		"docs/cis.md":                   benchmark,
 		"docs/profiles.md":              profiles.Bytes(),
 		"docs/flags.md":                 flags.Bytes(),
 		"docs/configuration.md":         configuration.Bytes(),

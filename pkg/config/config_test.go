@@ -13,6 +13,7 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/paths"
+	"github.com/khw-controller/khw-controller/pkg/profile"
 )
 
 // load reads file, as the default config file unless it is empty, and args.
@@ -161,7 +162,7 @@ func TestEveryKeyIsDocumentedAndSettable(t *testing.T) {
 		}
 		value := "a=b"
 		switch k.Type {
-		case "edge":
+		case strings.Join(profile.Names(), "|"):
 			value = "edge"
 		case "duration":
 			value = "1s"
@@ -212,5 +213,38 @@ func TestTheShutdownDelayIsLearnedUnlessSet(t *testing.T) {
 	c, err = load(t, "shutdown-delay: 0s\nhealthz-unhealthy-threshold: 3\n")
 	if err != nil || c.ShutdownDelay == nil || *c.ShutdownDelay != 0 || c.HealthzUnhealthyThreshold != 3 {
 		t.Errorf("set to nothing it is %v, the threshold %d, %v", c.ShutdownDelay, c.HealthzUnhealthyThreshold, err)
+	}
+}
+
+func TestWithdraw(t *testing.T) {
+	for line, want := range map[string]struct {
+		found    bool
+		profiles []string
+	}{
+		"":                             {false, []string{"edge"}}, // the file's
+		"--profile=cis":                {true, []string{"edge"}},
+		"--profile=edge":               {false, []string{"edge"}},
+		"--profile=cis,edge":           {true, []string{"edge"}},
+		"--profile=edge --profile=cis": {true, []string{"edge"}},
+	} {
+		root := t.TempDir()
+		path := paths.Config.Below(root)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("profile: edge\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var f Flags
+		fs := pflag.NewFlagSet("verify", pflag.ContinueOnError)
+		f.AddTo(fs)
+		if err := fs.Parse(strings.Fields(line)); err != nil {
+			t.Fatal(err)
+		}
+		found := f.Withdraw("profile", "cis")
+		c, err := f.Load(root)
+		if err != nil || found != want.found || !slices.Equal(c.Profiles, want.profiles) {
+			t.Errorf("%q: %t, %v, %v", line, found, c.Profiles, err)
+		}
 	}
 }

@@ -4,6 +4,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -40,6 +41,29 @@ func (f *Flags) AddTo(fs *pflag.FlagSet) {
 	for _, k := range Keys() {
 		fs.Var(&flagValue{flags: f, key: k}, k.Name, usage(k))
 	}
+}
+
+// Withdraw takes a value back out of a list that was set on the command line, and reports
+// whether it was there: a command for which it means something else asks before Load.
+func (f *Flags) Withdraw(name, value string) bool {
+	found := false
+	var rest []assignment
+	for _, a := range f.requested {
+		if a.key.Name == name {
+			values := slices.DeleteFunc(strings.Split(a.value, ","), func(v string) bool {
+				is := strings.TrimSpace(v) == value
+				found = found || is
+				return is
+			})
+			if len(values) == 0 {
+				continue // the file's counts
+			}
+			a.value = strings.Join(values, ",")
+		}
+		rest = append(rest, a)
+	}
+	f.requested = rest
+	return found
 }
 
 func usage(k Key) string {

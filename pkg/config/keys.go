@@ -198,8 +198,8 @@ func Keys() []Key {
 		},
 		{
 			Name: "profile", Type: strings.Join(profile.Names(), "|"), Default: "none", List: true, whole: true,
-			Doc: "Settings that belong together, under one name (docs/profiles.md). edge is " + profile.Doc("edge") + ". Whatever is set " +
-				"here or by a flag beats them. Every controller of a cluster should have the same.",
+			Doc: "Settings that belong together, under one name (docs/profiles.md). edge is " + profile.Doc(profile.Edge) + ". cis is " +
+				profile.Doc(profile.CIS) + ". Whatever is set here or by a flag beats them. Every controller of a cluster should have the same.",
 			set: func(c *Config, _, v string) error {
 				names, err := profile.Parse(v)
 				c.Profiles = append(c.Profiles, names...)

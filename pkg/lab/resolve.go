@@ -23,6 +23,9 @@ type Override struct {
 	Arg
 	// Source says where, e.g. "flag" or a file's name.
 	Source string
+	// Yields tells that it is a value below the user's, as the lab's are: it drops out
+	// by itself where Kubernetes refuses it beside one of the user's.
+	Yields bool
 }
 
 // Sources of settings that no user set.
@@ -82,7 +85,7 @@ func Resolve(c Component, v Values, overrides []Override) (Resolution, error) {
 		}
 		used[f.Current] = true
 		if set := inForce(mine, f.Current); len(set) > 0 {
-			r.add(set)
+			r.add(c, set, mine)
 			continue
 		}
 		r.addLab(c, f, v, mine)
@@ -96,38 +99,50 @@ func Resolve(c Component, v Values, overrides []Override) (Resolution, error) {
 			r.Notices = append(r.Notices, nothingToUnset(c, o.Name, mine))
 			continue
 		}
-		r.add(inForce(mine, o.Name))
+		r.add(c, inForce(mine, o.Name), mine)
 	}
 	return r, nil
 }
 
-// add takes over the overrides of one flag that are in force.
-func (r *Resolution) add(set []Override) {
+// add takes over the overrides of one flag that are in force, out of all of them.
+func (r *Resolution) add(c Component, set, mine []Override) {
 	for _, o := range set {
 		if o.Unset {
 			r.Dropped = append(r.Dropped, Dropped{Name: o.Name, Source: o.Source, Status: Unset})
 			return
 		}
-		r.Settings = append(r.Settings, Setting{Arg: o.Arg, Source: o.Source})
+		s := Setting{Arg: o.Arg, Source: o.Source}
+		if o.Yields && !r.yield(c, &s, mine) {
+			return
+		}
+		r.Settings = append(r.Settings, s)
 	}
+}
+
+// yield makes a value that no user set fit beside what the user did; false where it
+// cannot.
+func (r *Resolution) yield(c Component, s *Setting, mine []Override) bool {
+	if d, ok := replacement(c, s.Name, mine); ok {
+		r.Dropped = append(r.Dropped, d)
+		return false
+	}
+	if c == APIServer && s.Name == enableAdmission {
+		s.Value, s.Why = withoutDisabled(s.Value, inForce(mine, disableAdmission))
+	}
+	return true
 }
 
 // addLab takes over the lab's value of a flag, unless Kubernetes refuses it
 // beside one of the overrides.
 func (r *Resolution) addLab(c Component, f Flag, v Values, mine []Override) {
-	if d, ok := replacement(c, f.Current, mine); ok {
-		r.Dropped = append(r.Dropped, d)
-		return
-	}
 	source := FromLab
 	if f.Status == Added {
 		source = FromAdded
 	}
 	s := Setting{Arg: Arg{Name: f.Current, Value: v.expand(f.CurrentValue), HasValue: true}, Source: source}
-	if c == APIServer && f.Current == enableAdmission {
-		s.Value, s.Why = withoutDisabled(s.Value, inForce(mine, disableAdmission))
+	if r.yield(c, &s, mine) {
+		r.Settings = append(r.Settings, s)
 	}
-	r.Settings = append(r.Settings, s)
 }
 
 func translateAll(c Component, overrides []Override) (mine []Override, notices []string, err error) {
@@ -149,7 +164,7 @@ func translateAll(c Component, overrides []Override) (mine []Override, notices [
 			}
 		}
 		typed[t.Name] = o
-		mine = append(mine, Override{t, o.Source})
+		mine = append(mine, Override{t, o.Source, o.Yields})
 	}
 	return mine, notices, nil
 }

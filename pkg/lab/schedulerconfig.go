@@ -27,9 +27,10 @@ type fields = map[string]any
 
 // SchedulerConfig returns the configuration for today's scheduler as YAML. file
 // is what kube-scheduler.yaml holds: an old version, such as the lab's, which is
-// converted, or today's form; nil stands for the lab's. flags are the
-// scheduler's own client flags, which beat the file, and fallback those that
-// hold where the file sets nothing. notices are lines for the user.
+// converted, or today's form; nil stands for the lab's. flags are those of the
+// scheduler that it ignores beside a file, which beat it here ([IsInSchedulerConfig]),
+// and fallback those that hold where the file sets nothing. notices are lines for the
+// user.
 func SchedulerConfig(file []byte, flags, fallback map[string]string) (out []byte, notices []string, err error) {
 	doc := fields{"apiVersion": schedulerV1, "kind": schedulerKind}
 	if len(bytes.TrimSpace(file)) > 0 {
@@ -42,6 +43,9 @@ func SchedulerConfig(file []byte, flags, fallback map[string]string) (out []byte
 		return nil, nil, err
 	}
 	if err := setClient(doc, flags, fallback); err != nil {
+		return nil, nil, err
+	}
+	if err := setDebugging(doc, flags, fallback); err != nil {
 		return nil, nil, err
 	}
 	out, err = yaml.Marshal(doc)
@@ -73,6 +77,34 @@ var clientKeys = map[string]string{
 	"kubeconfig": "kubeconfig", "kube-api-qps": "qps", "kube-api-burst": "burst", "kube-api-content-type": "contentType",
 }
 
+// debuggingKeys are the keys of the document behind the scheduler's flags.
+var debuggingKeys = map[string]string{"profiling": "enableProfiling", "contention-profiling": "enableContentionProfiling"}
+
+// IsInSchedulerConfig reports whether a flag of the scheduler is one that it ignores
+// beside --config, and that its configuration has a key for
+// (cmd/kube-scheduler/app/options/deprecated.go).
+func IsInSchedulerConfig(flag string) bool {
+	return clientKeys[flag] != "" || debuggingKeys[flag] != ""
+}
+
+// setDebugging sets what the document has of debuggingKeys.
+func setDebugging(doc fields, flags, fallback map[string]string) error {
+	for flag, key := range debuggingKeys {
+		value, beats := flags[flag]
+		if !beats {
+			if value = fallback[flag]; value == "" || doc[key] != nil {
+				continue
+			}
+		}
+		on, err := strconv.ParseBool(value)
+		if err != nil {
+			return fmt.Errorf("--%s=%s: want true or false", flag, value)
+		}
+		doc[key] = on
+	}
+	return nil
+}
+
 // ClientLimits are the flags that raise the scheduler's client-side rate limits,
 // as the added flags of the controller-manager do.
 func ClientLimits() map[string]string {
@@ -85,7 +117,7 @@ func setClient(doc fields, flags, fallback map[string]string) error {
 		return err
 	}
 	for flag, value := range fallback {
-		if client[clientKeys[flag]] != nil {
+		if clientKeys[flag] == "" || client[clientKeys[flag]] != nil {
 			continue
 		}
 		if err := setClientKey(client, flag, value); err != nil {
@@ -93,6 +125,9 @@ func setClient(doc fields, flags, fallback map[string]string) error {
 		}
 	}
 	for flag, value := range flags {
+		if clientKeys[flag] == "" {
+			continue
+		}
 		if err := setClientKey(client, flag, value); err != nil {
 			return err
 		}

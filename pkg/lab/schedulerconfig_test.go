@@ -116,3 +116,43 @@ func TestSchedulerConfigRefusesWhatItCannotHonour(t *testing.T) {
 		t.Errorf("kube-api-qps=many: %v", err)
 	}
 }
+
+// TestProfilingIsAKeyOfTheDocument has the flags that the scheduler ignores beside a
+// file beat it, and a fallback hold where it says nothing.
+func TestProfilingIsAKeyOfTheDocument(t *testing.T) {
+	const head = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n"
+	on, off := map[string]string{"profiling": "true"}, map[string]string{"profiling": "false"}
+	for name, test := range map[string]struct {
+		file            string
+		flags, fallback map[string]string
+		want            any
+	}{
+		"nobody says":               {head, nil, nil, nil},
+		"a flag":                    {head, off, nil, false},
+		"a flag beats the file":     {head + "enableProfiling: false\n", on, nil, true},
+		"a flag beats the fallback": {head, on, off, true},
+		"the fallback":              {head, nil, off, false},
+		"the file beats it":         {head + "enableProfiling: true\n", nil, off, true},
+	} {
+		out, _, err := SchedulerConfig([]byte(test.file), test.flags, test.fallback)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var doc map[string]any
+		if err := yaml.Unmarshal(out, &doc); err != nil {
+			t.Fatal(err)
+		}
+		if doc["enableProfiling"] != test.want {
+			t.Errorf("%s: %v, want %v", name, doc["enableProfiling"], test.want)
+		}
+		if c, _ := doc["clientConnection"].(map[string]any); len(c) > 0 {
+			t.Errorf("%s: clientConnection has %v", name, c)
+		}
+	}
+	if _, _, err := SchedulerConfig(nil, map[string]string{"profiling": "maybe"}, nil); err == nil || !strings.Contains(err.Error(), "--profiling=maybe") {
+		t.Errorf("profiling=maybe: %v", err)
+	}
+	if !IsInSchedulerConfig("profiling") || !IsInSchedulerConfig("kubeconfig") || IsInSchedulerConfig("v") {
+		t.Error("profiling and kubeconfig are in the configuration, v is not")
+	}
+}

@@ -13,7 +13,7 @@ import (
 func overrides(source string, args ...string) []Override {
 	var out []Override
 	for _, a := range args {
-		out = append(out, Override{ParseArg(a), source})
+		out = append(out, Override{Arg: ParseArg(a), Source: source})
 	}
 	return out
 }

@@ -196,3 +196,26 @@ func TestNoReplacementWithoutAValue(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatYieldsStepsBackLikeTheLabs has a value below the user's drop out, or lose a
+// plugin, where Kubernetes would refuse it beside the user's.
+func TestWhatYieldsStepsBackLikeTheLabs(t *testing.T) {
+	below := []Override{{Arg: ParseArg("enable-admission-plugins=NodeRestriction,EventRateLimit"), Source: "profile", Yields: true}}
+	for set, want := range map[string]string{
+		"event-ttl=2h": "NodeRestriction,EventRateLimit", "disable-admission-plugins=EventRateLimit": "NodeRestriction",
+		"admission-control=NodeRestriction": "", "enable-admission-plugins=LimitRanger": "LimitRanger", "enable-admission-plugins-": "",
+	} {
+		r, err := Resolve(APIServer, values(), append(below, overrides("flag", set)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Get(r.Settings, enableAdmission); got != want {
+			t.Errorf("%s: %q, want %q", set, got, want)
+		}
+	}
+	// A user's own list is not touched.
+	r, err := Resolve(APIServer, values(), overrides("flag", "enable-admission-plugins=EventRateLimit", "disable-admission-plugins=EventRateLimit"))
+	if err != nil || Get(r.Settings, enableAdmission) != "EventRateLimit" {
+		t.Errorf("%q, %v", Get(r.Settings, enableAdmission), err)
+	}
+}

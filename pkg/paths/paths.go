@@ -59,6 +59,10 @@ const (
 	NextCAKey             Path = LabDir + "/next-ca-key.pem"
 	NextServiceAccount    Path = LabDir + "/next-service-account.pem"
 	NextServiceAccountKey Path = LabDir + "/next-service-account-key.pem"
+	// AuditPolicy and AdmissionConfig are what a profile has the apiserver read, beside
+	// the encryption configuration: the service may not write where the config file is.
+	AuditPolicy     Path = LabDir + "/audit-policy.yaml"
+	AdmissionConfig Path = LabDir + "/admission-config.yaml"
 	// Inventory lists what this program has made.
 	Inventory Path = LabDir + "/khw-controller.made"
 )

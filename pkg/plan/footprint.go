@@ -84,7 +84,7 @@ func (p *Plan) Dirs() []Dir {
 
 // Read lists every file that will be read.
 func (p *Plan) Read() []File {
-	files := []File{p.ClientCA, p.EtcdCA, p.KubeletCA, p.RootCA, p.TokenSigningKey, p.ControllerTokenKey, p.EncryptionConfig}
+	files := []File{p.ClientCA, p.EtcdCA, p.KubeletCA, p.RootCA, p.TokenSigningKey, p.ControllerTokenKey, p.EncryptionConfig, p.AuditPolicy, p.AdmissionConfig}
 	for _, pair := range []Pair{p.Signing, p.Serving, p.KubeletClient, p.EtcdClient} {
 		files = append(files, pair.Cert, pair.Key)
 	}

@@ -28,6 +28,9 @@ func (p *Plan) GenerateMissing() error {
 	if err := p.claimEtcdData(); err != nil {
 		return fmt.Errorf("recording what is made: %w", err)
 	}
+	if err := p.makeProfileFiles(); err != nil {
+		return err
+	}
 	if !p.Fresh() {
 		return nil
 	}

@@ -177,7 +177,7 @@ func (p *Plan) embedEtcd() error {
 	if p.IsCluster() {
 		settings = etcd.ClusterDefaults(p.Self, p.Controllers, p.Path(paths.EtcdDir), tls)
 	}
-	for _, o := range append(p.profile(profile.Etcd), p.Config.EtcdArgs...) {
+	for _, o := range append(yieldToTLS13(p.profile(profile.Etcd), p.Config.EtcdArgs), p.Config.EtcdArgs...) {
 		settings = append(settings, etcd.Setting{Name: o.Name, Value: o.Value})
 	}
 	if p.Etcd, err = etcd.Configure(settings); err != nil {

@@ -16,7 +16,7 @@ import (
 
 // profile returns what the requested profiles set for a component here.
 func (p *Plan) profile(of lab.Component) []lab.Override {
-	facts := profile.Facts{CPUs: p.Machine.CPUs, Memory: p.Machine.Usable(), Cluster: p.IsCluster()}
+	facts := profile.Facts{CPUs: p.Machine.CPUs, Memory: p.Machine.Usable(), Cluster: p.IsCluster(), Root: p.Config.Root}
 	return profile.Overrides(p.Config.Profiles, facts, of)
 }
 
@@ -24,7 +24,11 @@ func (p *Plan) profile(of lab.Component) []lab.Override {
 // the user has not set of our own keys.
 func (p *Plan) applyProfiles(overrides map[lab.Component][]lab.Override) error {
 	for _, c := range lab.Components() {
-		overrides[c] = append(p.profile(c), overrides[c]...)
+		set := p.profile(c)
+		if c == lab.APIServer {
+			set = p.yieldToFiles(set, overrides[c])
+		}
+		overrides[c] = append(set, overrides[c]...)
 	}
 	for _, o := range p.profile(profile.Own) {
 		switch {

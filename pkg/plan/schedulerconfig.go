@@ -14,11 +14,8 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/memfd"
 	"github.com/khw-controller/khw-controller/pkg/paths"
+	"github.com/khw-controller/khw-controller/pkg/profile"
 )
-
-// schedulerClient are the scheduler's flags that it ignores next to --config;
-// they are written into its configuration instead.
-var schedulerClient = []string{"kubeconfig", "kube-api-qps", "kube-api-burst", "kube-api-content-type"}
 
 // schedulerArgv makes the scheduler's configuration from its file and returns
 // the command line with which the scheduler reads the result.
@@ -34,16 +31,21 @@ func (p *Plan) schedulerArgv() ([]string, error) {
 	if err != nil && (!byDefault || !errors.Is(err, os.ErrNotExist)) {
 		return nil, fmt.Errorf("--kube-scheduler-arg config: %w", err)
 	}
-	client := map[string]string{}
+	// What the scheduler ignores next to --config is written into its configuration.
+	flags, fallback := map[string]string{}, lab.ClientLimits()
 	for _, s := range settings {
-		if slices.Contains(schedulerClient, s.Name) {
-			client[s.Name] = s.Value
+		switch {
+		case !lab.IsInSchedulerConfig(s.Name):
+		case profile.IsSource(s.Source):
+			fallback[s.Name] = s.Value
+		default:
+			flags[s.Name] = s.Value
 		}
 	}
-	if client["kubeconfig"] == "" && len(file) == 0 {
-		client["kubeconfig"] = p.Files.SchedulerKubeconfig
+	if flags["kubeconfig"] == "" && len(file) == 0 {
+		flags["kubeconfig"] = p.Files.SchedulerKubeconfig
 	}
-	converted, err := p.convertSchedulerConfig(file, client)
+	converted, err := p.convertSchedulerConfig(file, flags, fallback)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -64,17 +66,27 @@ func (p *Plan) schedulerArgv() ([]string, error) {
 func (p *Plan) schedulerFlags() []string {
 	var argv []string
 	for _, s := range p.Flags[lab.Scheduler] {
-		if s.Name != "config" && !slices.Contains(schedulerClient, s.Name) {
+		if s.Name != "config" && !lab.IsInSchedulerConfig(s.Name) {
 			argv = append(argv, s.String())
 		}
 	}
 	return argv
 }
 
+// SchedulerProfiling reports whether the scheduler shows profiles, as its configuration
+// in force says; it does where nobody says.
+func (p *Plan) SchedulerProfiling() (bool, error) {
+	var c kubeschedulerv1.KubeSchedulerConfiguration
+	if err := yaml.Unmarshal(p.schedulerConfig, &c); err != nil {
+		return false, err
+	}
+	return c.EnableProfiling == nil || *c.EnableProfiling, nil
+}
+
 // convertSchedulerConfig takes the lab's own kubeconfig path for one below the
 // root, like every other lab path.
-func (p *Plan) convertSchedulerConfig(file []byte, client map[string]string) ([]byte, error) {
-	converted, notices, err := lab.SchedulerConfig(file, client, lab.ClientLimits())
+func (p *Plan) convertSchedulerConfig(file []byte, flags, fallback map[string]string) ([]byte, error) {
+	converted, notices, err := lab.SchedulerConfig(file, flags, fallback)
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +95,8 @@ func (p *Plan) convertSchedulerConfig(file []byte, client map[string]string) ([]
 		return nil, err
 	}
 	if below := p.Path(paths.SchedulerKubeconfig); path == string(paths.SchedulerKubeconfig) && path != below {
-		client["kubeconfig"] = below
-		return p.convertSchedulerConfig(file, client)
+		flags["kubeconfig"] = below
+		return p.convertSchedulerConfig(file, flags, fallback)
 	}
 	p.Notices = append(p.Notices, notices...)
 	p.Files.SchedulerKubeconfig = path

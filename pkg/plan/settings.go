@@ -63,6 +63,9 @@ type Settings struct {
 	EtcdPrefix string
 	// AuditLog is the file that the audit log goes to; without a path, none.
 	AuditLog File
+	// AuditPolicy is what decides on what is audited, and AdmissionConfig configures the
+	// admission plugins; without a path, none.
+	AuditPolicy, AdmissionConfig File
 }
 
 // settings takes the typed settings out of the parsed options.
@@ -107,7 +110,9 @@ func (p *Plan) settings() Settings {
 		EtcdAccess: etcdclient.Config{
 			Endpoints: etcd.ServerList, CAFile: etcd.TrustedCAFile, CertFile: etcd.CertFile, KeyFile: etcd.KeyFile,
 		},
-		EtcdPrefix: api.Etcd.StorageConfig.Prefix,
+		EtcdPrefix:      api.Etcd.StorageConfig.Prefix,
+		AuditPolicy:     apiFile("audit-policy-file", api.Audit.PolicyFile),
+		AdmissionConfig: apiFile("admission-control-config-file", api.Admission.GenericAdmission.ConfigFile),
 	}
 	if path := api.Audit.LogOptions.Path; path != "-" { // standard output
 		s.AuditLog = apiFile("audit-log-path", path)

@@ -17,6 +17,7 @@ var edge = Profile{
 	Name:     Edge,
 	Doc:      "for slow and small machines: leases and time-outs are longer, together, and the apiserver takes no more requests at once than the machine bears",
 	Settings: edgeSettings,
+	notes:    edgeNotes,
 }
 
 func edgeSettings(f Facts) []Setting {

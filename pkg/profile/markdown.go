@@ -5,6 +5,7 @@ package profile
 import (
 	"fmt"
 	"io"
+	"strings"
 )
 
 // example is the machine of the table: one of several controllers with one core and
@@ -13,7 +14,7 @@ var example = Facts{CPUs: 1, Memory: 1 << 30, Cluster: true}
 
 const intro = `# Profiles: settings that belong together
 
-` + "```yaml\nprofile: edge        # in khw-controller.yaml, or --profile=edge\n```" + `
+` + "```yaml\nprofile: edge        # in khw-controller.yaml, or --profile=edge; edge,cis for both\n```" + `
 
 A profile sets flags of the components and keys of the config file, below yours: what you set yourself, in the file or by a flag, is as
 you set it, and so is what your ` + "`kube-scheduler.yaml`" + ` says of its election. ` + "`khw-controller flags`" + ` shows what came of it, with
@@ -26,8 +27,10 @@ This page is printed by ` + "`make docs`" + `.
 
 `
 
-// notes are what there is to know of edge beyond its settings.
-const notes = `
+// edgeNotes are what there is to know of edge beyond its settings.
+const edgeNotes = `
+The values are those of a machine with one core and 1 GiB that is one of several controllers.
+
 ### When it helps, and what it costs
 
 ` + "`khw-controller status`" + ` warns when in the last hour a lease was renewed late or lost, the process stood still, or etcd's disk was so slow that leases
@@ -52,16 +55,29 @@ func WriteMarkdown(w io.Writer) error {
 	if _, err := io.WriteString(w, intro); err != nil {
 		return err
 	}
-	for _, p := range All() {
+	for i, p := range All() {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
 		if _, err := fmt.Fprintf(w, "## `profile: %s`\n\n%s.\n\n| | flag or key | value | without | why |\n|---|---|---|---|---|\n", p.Name, capital(p.Doc)); err != nil {
 			return err
 		}
 		for _, s := range p.Settings(example) {
-			fmt.Fprintf(w, "| %s | `%s` | `%s` | `%s` | %s |\n", s.Of, s.Name, s.Value, s.Otherwise, s.Why)
+			fmt.Fprintf(w, "| %s | `%s` | %s | %s | %s |\n", s.Of, s.Name, cell(s.Value), cell(s.Otherwise), s.Why)
+		}
+		if _, err := io.WriteString(w, p.notes); err != nil {
+			return err
 		}
 	}
-	_, err := io.WriteString(w, "\nThe values are those of a machine with one core and 1 GiB that is one of several controllers.\n"+notes)
-	return err
+	return nil
+}
+
+// cell is a value in a table; a list may be broken after each comma.
+func cell(value string) string {
+	if value == "" {
+		return "none"
+	}
+	return "`" + strings.ReplaceAll(value, ",", ",` `") + "`"
 }
 
 func capital(s string) string { return string(s[0]-'a'+'A') + s[1:] }

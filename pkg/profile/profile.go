@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/khw-controller/khw-controller/pkg/lab"
+	"github.com/khw-controller/khw-controller/pkg/paths"
 )
 
 // Facts are what the values of a profile depend on.
@@ -21,6 +22,8 @@ type Facts struct {
 	Memory uint64
 	// Cluster tells that the embedded etcd is one of several members.
 	Cluster bool
+	// Root is put before every path.
+	Root string
 }
 
 // Etcd is the component whose flags are those of the embedded etcd, and Own the one
@@ -45,10 +48,35 @@ type Profile struct {
 	Doc string
 	// Settings are what it sets.
 	Settings func(Facts) []Setting
+	// Files are what its settings point to.
+	Files []File
+
+	// notes are what there is to know beyond its settings, for the documentation.
+	notes string
+}
+
+// File is a file that a flag of a profile points to, and what it holds where the user
+// has none there.
+type File struct {
+	Of   lab.Component
+	Flag string
+	Path paths.Path
+	Data []byte
 }
 
 // All lists every profile.
-func All() []Profile { return []Profile{edge} }
+func All() []Profile { return []Profile{edge, cis} }
+
+// Files lists the files of the named profiles.
+func Files(names []string) []File {
+	var all []File
+	for _, p := range All() {
+		if slices.Contains(names, p.Name) {
+			all = append(all, p.Files...)
+		}
+	}
+	return all
+}
 
 // Doc says in a sentence what a profile is for.
 func Doc(name string) string {
@@ -104,7 +132,7 @@ func Overrides(names []string, f Facts, of lab.Component) []lab.Override {
 			}
 			for _, s := range p.Settings(f) {
 				if s.Of == of {
-					all = append(all, lab.Override{Arg: lab.Arg{Name: s.Name, Value: s.Value, HasValue: true}, Source: Source(name)})
+					all = append(all, lab.Override{Arg: lab.Arg{Name: s.Name, Value: s.Value, HasValue: true}, Source: Source(name), Yields: true})
 				}
 			}
 		}

@@ -12,12 +12,12 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	for list, want := range map[string][]string{"": nil, "edge": {"edge"}, "edge , edge,": {"edge"}} {
+	for list, want := range map[string][]string{"": nil, "edge": {"edge"}, "edge , edge,": {"edge"}, "edge,cis": {"edge", "cis"}} {
 		if got, err := Parse(list); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: %v, %v, want %v", list, got, err, want)
 		}
 	}
-	if _, err := Parse("edge,egde"); err == nil || !strings.Contains(err.Error(), `no profile "egde"; want edge`) {
+	if _, err := Parse("edge,egde"); err == nil || !strings.Contains(err.Error(), `no profile "egde"; want edge or cis`) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -56,5 +56,33 @@ func TestEdgeHangsTogether(t *testing.T) {
 	}
 	if got := Overrides(nil, Facts{}, lab.APIServer); got != nil {
 		t.Errorf("without a profile: %v", got)
+	}
+}
+
+func TestFilesAreWhereTheFlagsPointTo(t *testing.T) {
+	set := map[string]string{}
+	for _, o := range Overrides([]string{CIS}, Facts{Root: "/r"}, lab.APIServer) {
+		set[o.Name] = o.Value
+		if !o.Yields {
+			t.Errorf("%s does not yield to the user", o)
+		}
+	}
+	files := Files([]string{CIS, Edge})
+	for _, f := range files {
+		if f.Of != lab.APIServer || set[f.Flag] != f.Path.Below("/r") || len(f.Data) == 0 {
+			t.Errorf("--%s=%s, and the file is %s with %d bytes", f.Flag, set[f.Flag], f.Path, len(f.Data))
+		}
+	}
+	if len(files) != 2 || len(Files([]string{Edge})) > 0 || len(Files(nil)) > 0 {
+		t.Errorf("%d files of cis, %d of edge", len(files), len(Files([]string{Edge})))
+	}
+}
+
+// TestPluginsAreTheLabsAndMore wants none of the lab's to be lost.
+func TestPluginsAreTheLabsAndMore(t *testing.T) {
+	for _, o := range Overrides([]string{CIS}, Facts{}, lab.APIServer) {
+		if o.Name == "enable-admission-plugins" && o.Value != labValue(lab.APIServer, o.Name)+",DenyServiceExternalIPs,EventRateLimit" {
+			t.Errorf("the plugins are %s", o.Value)
+		}
 	}
 }

@@ -24,7 +24,6 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/peers"
 	"github.com/khw-controller/khw-controller/pkg/plan"
 	"github.com/khw-controller/khw-controller/pkg/preflight"
-	"github.com/khw-controller/khw-controller/pkg/profile"
 	"github.com/khw-controller/khw-controller/pkg/status"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -145,6 +144,7 @@ func (o *observer) look(ctx context.Context, patience time.Duration) *status.Rep
 		Started:    o.started,
 		Components: o.statuses(),
 		Profiles:   o.plan.Config.Profiles,
+		Unaudited:  o.plan.Unaudited(),
 		Lab:        labCount(o.plan),
 	}
 	o.ask(ctx, r, patience)
@@ -226,11 +226,10 @@ func etcdRuns(components []supervisor.Status) bool {
 
 // labCount counts what became of the lab's flags here.
 func labCount(p *plan.Plan) status.Lab {
-	out := status.Lab{Set: []string{}}
+	out := status.Lab{Set: p.SetHere()}
 	for _, r := range lab.Rows(p.Flags, p.Dropped) {
 		switch {
-		case r.Source != "" && r.Source != lab.FromLab && r.Source != lab.FromAdded && r.Source != plan.FromEmbeddedEtcd && !profile.IsSource(r.Source) && r.Status != lab.Replaced:
-			out.Set = append(out.Set, fmt.Sprintf("%s %s", r.Component, r.Arg()))
+		case plan.IsSetHere(r):
 		case r.Status == lab.Kept:
 			out.AsInLab++
 		default:

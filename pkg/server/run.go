@@ -76,6 +76,9 @@ func Run(ctx context.Context, p *plan.Plan, n notify.Notifier, r Reloads) (err e
 	if err := p.GenerateMissing(); err != nil {
 		return err
 	}
+	if why := p.Unaudited(); why != "" {
+		klog.InfoS("Nothing is audited", "reason", why)
+	}
 	return supervise(ctx, p, reporter, n, r, waits)
 }
 

@@ -61,6 +61,9 @@ type Report struct {
 
 	// Profiles are those that it runs with.
 	Profiles []string `json:"profiles,omitempty"`
+	// Unaudited says why nothing of what the apiserver is asked is recorded, and what to
+	// do; empty where something is.
+	Unaudited string `json:"unaudited,omitempty"`
 
 	Versions Versions  `json:"versions"`
 	PID      int       `json:"pid"`

@@ -60,6 +60,9 @@ func Write(w io.Writer, r *Report) error {
 	if len(r.Profiles) > 0 {
 		fmt.Fprintf(table, "profile\t%s\n", strings.Join(r.Profiles, ", "))
 	}
+	if r.Unaudited != "" {
+		fmt.Fprintf(table, "audit log\tnothing is audited: %s\n", r.Unaudited)
+	}
 	return table.Flush()
 }
 

@@ -37,7 +37,8 @@ func TestWrite(t *testing.T) {
 			{Path: "/var/lib/kubernetes/admin.kubeconfig", Subject: "admin", NotAfter: now.Add(364 * 24 * time.Hour)},
 			{Path: "/var/lib/kubernetes/ca.pem", Subject: "Kubernetes", NotAfter: now.Add(1800 * 24 * time.Hour)},
 		},
-		Lab: Lab{AsInLab: 33, Changed: 12, Set: []string{"kube-apiserver --event-ttl=2h"}},
+		Lab:       Lab{AsInLab: 33, Changed: 12, Set: []string{"kube-apiserver --event-ttl=2h"}},
+		Unaudited: "/var/log/audit.log stays empty without an audit policy; set profile: cis",
 	}
 	var out strings.Builder
 	if err := Write(&out, r); err != nil {

@@ -31,6 +31,16 @@ type api struct {
 	startIt    string // what to do when nobody listens there
 }
 
+// Client returns a client of the admin of a target, and what says what an error of its
+// requests means.
+func Client(t Target) (client kubernetes.Interface, explain func(error) *Failure, bad *Failure) {
+	a, bad := newAPI(t)
+	if bad != nil {
+		return nil, nil, bad
+	}
+	return a.Clientset, a.explain, nil
+}
+
 // newAPI returns the apiserver of the kubeconfig, or what is wrong with the file.
 func newAPI(t Target) (*api, *Failure) {
 	kubeconfig := t.Kubeconfig

@@ -71,7 +71,7 @@ func WriteJUnit(w io.Writer, results []Result, begun time.Time) error {
 }
 
 func newTestCase(r Result) testCase {
-	c := testCase{Name: r.Step, ClassName: "khw-controller.verify", Time: seconds(r.Seconds), Output: strings.Join(r.Output, "\n")}
+	c := testCase{Name: r.Step, ClassName: "khw-controller.verify", Time: seconds(r.Seconds), Output: strings.Join(append(r.Output[:len(r.Output):len(r.Output)], differs(r)...), "\n")}
 	switch r.Outcome {
 	case Skipped:
 		c.Skipped = &message{Message: r.Skipped}
@@ -83,6 +83,14 @@ func newTestCase(r Result) testCase {
 		c.Failure = &message{Message: r.Failures[0].Problem, Type: "failed", Text: strings.Join(text, "\n")}
 	}
 	return c
+}
+
+// differs is why the lab's own value is another one, for who reads the output.
+func differs(r Result) []string {
+	if r.Differs == "" {
+		return nil
+	}
+	return []string{"the lab's own value: " + r.Differs}
 }
 
 func seconds(s float64) string { return fmt.Sprintf("%.3f", s) }

@@ -10,18 +10,18 @@ import (
 )
 
 // Marks are the signs before each step, and before what to do next.
-type Marks struct{ Passed, Failed, Skipped, Next string }
+type Marks struct{ Passed, Failed, Skipped, Differs, Next string }
 
 // The marks for terminals and files that have Unicode, and for those that do not.
 var (
-	Unicode = Marks{"✔", "✘", "–", "→"}
-	ASCII   = Marks{"[ok]", "[FAILED]", "[-]", "->"}
+	Unicode = Marks{"✔", "✘", "–", "≠", "→"}
+	ASCII   = Marks{"[ok]", "[FAILED]", "[-]", "[lab]", "->"}
 )
 
 // WriteResult prints one result for people.
 func WriteResult(w io.Writer, r Result, m Marks) {
 	r = printable(r)
-	mark := map[Outcome]string{Passed: m.Passed, Failed: m.Failed, Skipped: m.Skipped}[r.Outcome]
+	mark := map[Outcome]string{Passed: m.Passed, Failed: m.Failed, Skipped: m.Skipped, Differs: m.Differs}[r.Outcome]
 	if r.Outcome == Skipped {
 		fmt.Fprintf(w, "%s %s: %s\n", mark, r.Step, r.Skipped)
 		return
@@ -29,6 +29,9 @@ func WriteResult(w io.Writer, r Result, m Marks) {
 	fmt.Fprintf(w, "%s %s\n", mark, r.Step)
 	for _, line := range r.Output {
 		fmt.Fprintln(w, strings.TrimRight("    "+line, " "))
+	}
+	if r.Differs != "" {
+		fmt.Fprintf(w, "    %s\n", r.Differs)
 	}
 	for _, f := range r.Failures {
 		fmt.Fprintf(w, "    %s\n    %s %s\n", f.Problem, m.Next, f.Next)

@@ -54,6 +54,7 @@ const (
 	Passed  Outcome = "passed"
 	Failed  Outcome = "failed"
 	Skipped Outcome = "skipped" // there is nothing to verify
+	Differs Outcome = "differs" // the lab's own value is another one, for a reason; of items of a benchmark only
 )
 
 // Failure is one thing that is not as it should be, and what to do about it.
@@ -75,6 +76,8 @@ type Result struct {
 	Output []string `json:"output"`
 	// Skipped says why there is nothing to verify.
 	Skipped string `json:"skipped,omitempty"`
+	// Differs says why the lab's own value is another one.
+	Differs string `json:"differs,omitempty"`
 	// Failures are what is wrong; none unless the outcome is Failed.
 	Failures []Failure `json:"findings"`
 	// Seconds is how long the step took.

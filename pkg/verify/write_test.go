@@ -17,6 +17,7 @@ var sample = []Result{
 	{Step: "version", Outcome: Failed, Failures: []Failure{
 		{`https://lb:6443 <odd> & "quoted"` + "\x00", "look"}, {"second", "do this"},
 	}, Seconds: 1.5},
+	{Step: "1.2.3 an item", Outcome: Differs, Output: []string{"--x=1"}, Differs: "the lab has 1", Seconds: 0.001},
 }
 
 func TestWriters(t *testing.T) {
@@ -53,7 +54,7 @@ func TestJUnitIsXML(t *testing.T) {
 	if err := xml.Unmarshal(b.Bytes(), &read); err != nil {
 		t.Fatal(err)
 	}
-	if read.Tests != 3 || read.Failures != 1 || read.Skipped != 1 || len(read.Suites) != 1 || len(read.Suites[0].Cases) != 3 {
+	if read.Tests != 4 || read.Failures != 1 || read.Skipped != 1 || len(read.Suites) != 1 || len(read.Suites[0].Cases) != 4 {
 		t.Errorf("read %+v", read)
 	}
 	c := read.Suites[0].Cases

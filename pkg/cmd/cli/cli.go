@@ -81,8 +81,8 @@ func Root(cmd *cobra.Command) (string, error) {
 	return abs, nil
 }
 
-// Plan reads the config file and the flags of cmd, and plans what they ask for.
-func Plan(cmd *cobra.Command, flags *config.Flags) (*plan.Plan, error) {
+// Config reads the config file and the flags of cmd.
+func Config(cmd *cobra.Command, flags *config.Flags) (*config.Config, error) {
 	root, err := Root(cmd)
 	if err != nil {
 		return nil, err
@@ -91,6 +91,20 @@ func Plan(cmd *cobra.Command, flags *config.Flags) (*plan.Plan, error) {
 	if err != nil {
 		return nil, UsageError{err}
 	}
+	return c, nil
+}
+
+// Plan reads the config file and the flags of cmd, and plans what they ask for.
+func Plan(cmd *cobra.Command, flags *config.Flags) (*plan.Plan, error) {
+	c, err := Config(cmd, flags)
+	if err != nil {
+		return nil, err
+	}
+	return PlanOf(cmd, c)
+}
+
+// PlanOf plans what a configuration asks for.
+func PlanOf(cmd *cobra.Command, c *config.Config) (*plan.Plan, error) {
 	p, err := plan.New(cmd.Context(), c)
 	if err != nil && !errors.Is(err, address.ErrNotFound) {
 		err = UsageError{err}

@@ -35,7 +35,7 @@ func TestWhyTheApiserverRefusesWhoHasNoCredentials(t *testing.T) {
 				}
 			}
 			p := planFor(t, config.Config{Root: "/r", Args: map[lab.Component][]lab.Override{lab.APIServer: overrides(test.setting)}})
-			got, err := noAnonymous(p.APIServer.ServerRunOptions)
+			got, err := noAnonymous(p)
 			if !strings.HasPrefix(got, test.want) || (test.want == "") != (got == "") || (err != nil) != (test.err != "") || err != nil && !strings.Contains(err.Error(), test.err) {
 				t.Errorf("got %q, %v, want %q, %q", got, err, test.want, test.err)
 			}

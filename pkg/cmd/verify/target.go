@@ -33,7 +33,7 @@ func target(p *plan.Plan, kubeconfig, address string) (verify.Target, error) {
 		t.EmbeddedEtcd = t.Etcd.Endpoints[0]
 	}
 	var err error
-	if t.NoAnonymous, err = noAnonymous(p.APIServer.ServerRunOptions); err != nil {
+	if t.NoAnonymous, err = noAnonymous(p); err != nil {
 		return t, err
 	}
 	if running, held, err := instance.Holder(p.Path(paths.Lock)); err == nil && held {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 	"github.com/khw-controller/khw-controller/pkg/config"
+	"github.com/khw-controller/khw-controller/pkg/profile"
 	"github.com/khw-controller/khw-controller/pkg/verify"
 )
 
@@ -40,13 +41,20 @@ A step that fails says what to do next. Each takes seconds at most, also when
 the apiserver is down, and nothing is left behind. It takes the flags of run, so
 that it knows every path and port.
 
+With --profile cis it goes through the CIS Kubernetes Benchmark instead, the
+sections on the control plane, etcd and policies: each item passes, fails and
+says what to do, or says why the lab's own value differs. It judges what the
+controller that runs here was started with, with or without the profile; where
+none runs, what the config file and the flags say.
+
 Marks are ✔ and ✘ where the locale has Unicode, else [ok] and [FAILED].
 
-Exit codes: 0 when no step fails; 1 when one does; 2 for wrong usage.`,
+Exit codes: 0 when no step, or item, fails; 1 when one does; 2 for wrong usage.`,
 		Example: `  khw-controller verify
   khw-controller verify --address kubernetes-1234567890.eu-west-1.elb.amazonaws.com
   khw-controller verify --root ~/khw --healthz-bind-address 127.0.0.1:8080
-  khw-controller verify --address 203.0.113.10:6443 -o junit > verify.xml`,
+  khw-controller verify --address 203.0.113.10:6443 -o junit > verify.xml
+  khw-controller verify --profile cis -o json`,
 		Args: cli.NoArgs,
 	}
 	output := cli.AddOutput(cmd, "json", "junit")
@@ -54,6 +62,9 @@ Exit codes: 0 when no step fails; 1 when one does; 2 for wrong usage.`,
 	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "The admin's kubeconfig. (default /var/lib/kubernetes/admin.kubeconfig below the root)")
 	cmd.Flags().StringVar(&address, "address", "", "The load balancer's `host[:port]`, to ask for /version through it. (default none: the apiserver itself is asked)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if flags.Withdraw("profile", profile.CIS) {
+			return benchmark(cmd, &flags, kubeconfig, output.String())
+		}
 		plan, err := cli.Plan(cmd, &flags)
 		if err != nil {
 			return err
