@@ -108,7 +108,7 @@ func TestRequestsThatDoNotEndAreCutOff(t *testing.T) {
 }
 
 // TestNobodyIsWaitedFor has no request that goes on.
-func TestNobodyIsWaitedFor(t *testing.T) {
+func TestNobodyIsWaitedFor(*testing.T) {
 	var e endless
 	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	e.add(r)

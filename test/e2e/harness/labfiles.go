@@ -72,14 +72,14 @@ func (c *Controller) PrepareAsInTheLab(more ...string) {
 	host, err := process.HostAddress()
 	c.Must(err)
 	hostnames := strings.Join(append([]string{"10.32.0.1", "10.240.0.10", "10.240.0.11", "10.240.0.12", host.String(), "127.0.0.1", "kubernetes.default"}, more...), ",")
-	c.labSign("kubernetes", "Kubernetes", labUnit, "-hostname="+hostnames, "kubernetes")
-	c.labSign("service-accounts", "Kubernetes", labUnit, "", "service-account")
+	c.labSign("kubernetes", "Kubernetes", "-hostname="+hostnames, "kubernetes")
+	c.labSign("service-accounts", "Kubernetes", "", "service-account")
 	for name, identity := range map[string][2]string{
 		"kube-controller-manager": {"system:kube-controller-manager", "system:kube-controller-manager"},
 		"kube-scheduler":          {"system:kube-scheduler", "system:kube-scheduler"},
 		"admin":                   {"admin", "system:masters"},
 	} {
-		c.labSign(identity[0], identity[1], labUnit, "", name)
+		c.labSign(identity[0], identity[1], "", name)
 		c.LabKubeconfig(name, identity[0], fmt.Sprintf("https://127.0.0.1:%d", c.Ports.APIServer), c.Lab(name+".kubeconfig"))
 	}
 	key := make([]byte, 32)
@@ -91,9 +91,9 @@ func (c *Controller) PrepareAsInTheLab(more ...string) {
 	c.labWrite(filepath.Join(config, "kube-scheduler.yaml"), labSchedulerConfig)
 }
 
-func (c *Controller) labSign(commonName, organization, unit, option, name string) {
+func (c *Controller) labSign(commonName, organization, option, name string) {
 	c.Helper()
-	c.labWrite(c.Lab(name+"-csr.json"), fmt.Sprintf(labCSR, commonName, organization, unit))
+	c.labWrite(c.Lab(name+"-csr.json"), fmt.Sprintf(labCSR, commonName, organization, labUnit))
 	c.labShell(c.Lab(""), fmt.Sprintf("cfssl gencert -ca=ca.pem -ca-key=ca-key.pem -config=ca-config.json %s -profile=kubernetes %s-csr.json | cfssljson -bare %s",
 		option, name, name))
 }
@@ -126,7 +126,7 @@ func (c *Controller) labKubeconfig(user string, auth *clientcmdapi.AuthInfo, ser
 // for its node and its server, in dir, with a kubeconfig.
 func (c *Controller) LabWorker(name, address, server, dir string) {
 	c.Helper()
-	c.labSign("system:node:"+name, "system:nodes", labUnit, fmt.Sprintf("-hostname=%s,%s", name, address), name)
+	c.labSign("system:node:"+name, "system:nodes", fmt.Sprintf("-hostname=%s,%s", name, address), name)
 	for _, file := range []string{name + ".pem", name + "-key.pem"} {
 		c.labWrite(filepath.Join(dir, file), string(c.labRead(file)))
 	}
@@ -136,7 +136,7 @@ func (c *Controller) LabWorker(name, address, server, dir string) {
 // LabProxy is the same for kube-proxy, whose kubeconfig it writes.
 func (c *Controller) LabProxy(server, path string) {
 	c.Helper()
-	c.labSign("system:kube-proxy", "system:node-proxier", labUnit, "", "kube-proxy")
+	c.labSign("system:kube-proxy", "system:node-proxier", "", "kube-proxy")
 	c.LabKubeconfig("kube-proxy", "system:kube-proxy", server, path)
 }
 

@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -184,7 +183,7 @@ func archive(w io.Writer, all []image) error {
 // importImages gives the runtime the images, which the workers of a test share.
 func (w *Worker) importImages() {
 	w.Helper()
-	path := filepath.Join(w.Env.Dir, "images.tar")
+	path := w.Path("images.tar")
 	if _, err := os.Stat(path); err != nil {
 		f, err := os.Create(path)
 		w.Must(err)

@@ -113,7 +113,7 @@ func (w *Worker) boot() {
 
 // controlGroup is the one that its pods are in, below the root of each hierarchy: the
 // kubelet does not know that it is not alone on its machine.
-func (w *Worker) controlGroup() string { return filepath.Base(w.Env.Dir) + "-" + w.Name() }
+func (w *Worker) controlGroup() string { return filepath.Base(w.Dir) + "-" + w.Name() }
 
 // controlGroups makes it, and returns its directories.
 func (w *Worker) controlGroups() []string {
@@ -166,7 +166,7 @@ func (w *Worker) enter(path string, args ...string) []string {
 // start starts one of its programs.
 func (w *Worker) start(program string, args ...string) {
 	w.Helper()
-	w.Env.Start(w.Name()+"-"+program, process.Spec{Path: "/usr/bin/nsenter", Args: w.enter(programs+program, args...)})
+	w.Start(w.Name()+"-"+program, process.Spec{Path: "/usr/bin/nsenter", Args: w.enter(programs+program, args...)})
 }
 
 // run runs a command there and returns what it prints.
