@@ -76,8 +76,9 @@ func pod(namespace string, change func(*corev1.Pod)) *corev1.Pod {
 	return p
 }
 
-func bindingTo(name, role string, subject rbacv1.Subject) *rbacv1.ClusterRoleBinding {
-	return &rbacv1.ClusterRoleBinding{ObjectMeta: meta("", name), RoleRef: rbacv1.RoleRef{Kind: "ClusterRole", Name: role}, Subjects: []rbacv1.Subject{subject}}
+// bindingTo is the ClusterRoleBinding b.
+func bindingTo(role string, subject rbacv1.Subject) *rbacv1.ClusterRoleBinding {
+	return &rbacv1.ClusterRoleBinding{ObjectMeta: meta("", "b"), RoleRef: rbacv1.RoleRef{Kind: "ClusterRole", Name: role}, Subjects: []rbacv1.Subject{subject}}
 }
 
 func granting(group, resource string, verbs ...string) *rbacv1.ClusterRole {
@@ -136,24 +137,24 @@ func TestWhatClustersHaveAgainstThem(t *testing.T) {
 		"other secrets":       {"3.1.2", []runtime.Object{token("app", corev1.SecretTypeOpaque, nil)}, nil, verify.Passed, ""},
 		"a bootstrap token":   {"3.1.3", []runtime.Object{token("kube-system", "bootstrap.kubernetes.io/token", map[string]string{"expiration": tomorrow})}, bootstrapTokens, verify.Passed, "ends"},
 		"one for ever":        {"3.1.3", []runtime.Object{token("kube-system", "bootstrap.kubernetes.io/token", nil)}, bootstrapTokens, verify.Failed, "without an end: t"},
-		"another admin":       {"5.1.1", []runtime.Object{bindingTo("b", clusterAdmin, somebody)}, nil, verify.Failed, "delete clusterrolebinding b"},
-		"Secrets for all":     {"5.1.2", []runtime.Object{granting("", "secrets", "list"), bindingTo("b", "granting", everybody)}, nil, verify.Failed, "may read Secrets, by the binding b"},
-		"Secrets for one":     {"5.1.2", []runtime.Object{granting("", "secrets", "list"), bindingTo("b", "granting", somebody)}, nil, verify.Passed, "by which somebody may read Secrets: b"},
-		"another group":       {"5.1.2", []runtime.Object{granting("x", "secrets", "list"), bindingTo("b", "granting", everybody)}, nil, verify.Passed, "nobody"},
+		"another admin":       {"5.1.1", []runtime.Object{bindingTo(clusterAdmin, somebody)}, nil, verify.Failed, "delete clusterrolebinding b"},
+		"Secrets for all":     {"5.1.2", []runtime.Object{granting("", "secrets", "list"), bindingTo("granting", everybody)}, nil, verify.Failed, "may read Secrets, by the binding b"},
+		"Secrets for one":     {"5.1.2", []runtime.Object{granting("", "secrets", "list"), bindingTo("granting", somebody)}, nil, verify.Passed, "by which somebody may read Secrets: b"},
+		"another group":       {"5.1.2", []runtime.Object{granting("x", "secrets", "list"), bindingTo("granting", everybody)}, nil, verify.Passed, "nobody"},
 		"wildcards":           {"5.1.3", []runtime.Object{granting("", "*", "get")}, nil, verify.Failed, "granting"},
-		"pods for all":        {"5.1.4", []runtime.Object{granting("", "pods", "create"), bindingTo("b", "granting", everybody)}, nil, verify.Failed, "make pods"},
-		"default is bound":    {"5.1.5", []runtime.Object{bindingTo("b", "view", rbacv1.Subject{Kind: "ServiceAccount", Name: "default", Namespace: "app"})}, nil, verify.Failed, "bindings of a default"},
+		"pods for all":        {"5.1.4", []runtime.Object{granting("", "pods", "create"), bindingTo("granting", everybody)}, nil, verify.Failed, "make pods"},
+		"default is bound":    {"5.1.5", []runtime.Object{bindingTo("view", rbacv1.Subject{Kind: "ServiceAccount", Name: "default", Namespace: "app"})}, nil, verify.Failed, "bindings of a default"},
 		"default is used":     {"5.1.5", []runtime.Object{pod("app", func(p *corev1.Pod) { p.Spec.ServiceAccountName, p.Spec.Volumes = "default", []corev1.Volume{mounted} })}, nil, verify.Failed, "app/p"},
 		"default, no token":   {"5.1.5", []runtime.Object{pod("app", func(p *corev1.Pod) { p.Spec.ServiceAccountName = "default" })}, nil, verify.Passed, ""},
 		"a token":             {"5.1.6", []runtime.Object{pod("app", func(p *corev1.Pod) { p.Spec.Volumes = []corev1.Volume{mounted} })}, nil, verify.Skipped, "1 of 1"},
-		"impersonation":       {"5.1.8", []runtime.Object{granting("", "users", "impersonate"), bindingTo("b", "granting", everybody)}, nil, verify.Failed, "impersonate"},
-		"escalation":          {"5.1.8", []runtime.Object{granting("rbac.authorization.k8s.io", "clusterroles", "escalate"), bindingTo("b", "granting", everybody)}, nil, verify.Failed, "escalate"},
-		"the lab's kubelets":  {"5.1.8", []runtime.Object{granting("", "nodes/proxy", "*"), bindingTo("b", "granting", somebody)}, nil, verify.Passed, "nobody"},
-		"volumes":             {"5.1.9", []runtime.Object{granting("", "persistentvolumes", "*"), bindingTo("b", "granting", everybody)}, nil, verify.Failed, "make PersistentVolumes"},
-		"kubelets":            {"5.1.10", []runtime.Object{granting("", "nodes/proxy", "get"), bindingTo("b", "granting", everybody)}, nil, verify.Failed, "nodes/proxy"},
-		"approval":            {"5.1.11", []runtime.Object{granting("certificates.k8s.io", "certificatesigningrequests/approval", "update"), bindingTo("b", "granting", everybody)}, nil, verify.Failed, "approve"},
-		"webhooks":            {"5.1.12", []runtime.Object{granting("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "create"), bindingTo("b", "granting", everybody)}, nil, verify.Failed, "webhooks"},
-		"tokens":              {"5.1.13", []runtime.Object{granting("", "serviceaccounts/token", "create"), bindingTo("b", "granting", everybody)}, nil, verify.Failed, "make tokens"},
+		"impersonation":       {"5.1.8", []runtime.Object{granting("", "users", "impersonate"), bindingTo("granting", everybody)}, nil, verify.Failed, "impersonate"},
+		"escalation":          {"5.1.8", []runtime.Object{granting("rbac.authorization.k8s.io", "clusterroles", "escalate"), bindingTo("granting", everybody)}, nil, verify.Failed, "escalate"},
+		"the lab's kubelets":  {"5.1.8", []runtime.Object{granting("", "nodes/proxy", "*"), bindingTo("granting", somebody)}, nil, verify.Passed, "nobody"},
+		"volumes":             {"5.1.9", []runtime.Object{granting("", "persistentvolumes", "*"), bindingTo("granting", everybody)}, nil, verify.Failed, "make PersistentVolumes"},
+		"kubelets":            {"5.1.10", []runtime.Object{granting("", "nodes/proxy", "get"), bindingTo("granting", everybody)}, nil, verify.Failed, "nodes/proxy"},
+		"approval":            {"5.1.11", []runtime.Object{granting("certificates.k8s.io", "certificatesigningrequests/approval", "update"), bindingTo("granting", everybody)}, nil, verify.Failed, "approve"},
+		"webhooks":            {"5.1.12", []runtime.Object{granting("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "create"), bindingTo("granting", everybody)}, nil, verify.Failed, "webhooks"},
+		"tokens":              {"5.1.13", []runtime.Object{granting("", "serviceaccounts/token", "create"), bindingTo("granting", everybody)}, nil, verify.Failed, "make tokens"},
 		"a privileged one":    {"5.2.1", []runtime.Object{level("privileged")}, nil, verify.Failed, "by their labels or an exemption: app"},
 		"a webhook for pods":  {"5.2.1", []runtime.Object{level("privileged"), podWebhook()}, nil, verify.Passed, "policy"},
 		"PodSecurity off":     {"5.2.2", nil, args(lab.APIServer, "disable-admission-plugins=PodSecurity"), verify.Failed, "PodSecurity is off"},
