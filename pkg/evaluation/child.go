@@ -41,6 +41,13 @@ func InChild(ctx context.Context, r Request) ([]Failure, error) {
 	child := exec.CommandContext(ctx, self)
 	child.Args = []string{"khw-controller", Verb}
 	child.Stdin = bytes.NewReader(input)
+	// What it makes for a while goes with it, however it ends.
+	dir, err := os.MkdirTemp("", "khw-check-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	child.Env = append(os.Environ(), "TMPDIR="+dir)
 	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var stdout, stderr bytes.Buffer
 	child.Stdout, child.Stderr = &stdout, &stderr

@@ -118,7 +118,7 @@ func (s *site) suffer(f fault) row {
 		if most := max(r.kept.Without, r.fresh.Without); most > f.without+f.lasts {
 			s.Errorf("%s: a client was not served for %s, want at most %s", f.name, most, f.without+f.lasts)
 		}
-		if n := r.kept.Failed + r.fresh.Failed - excused(c.Ops(), from, len(s.nodes)); f.perfect && n > 0 {
+		if n := r.kept.Failed + r.fresh.Failed - excused(c.Ops(), from, s.members()); f.perfect && n > 0 {
 			s.Errorf("%s: %d requests failed, want none:\n%s", f.name, n, failures(c.Ops(), from))
 		}
 	}
@@ -132,7 +132,7 @@ func (s *site) suffer(f fault) row {
 var ofHandover = regexp.MustCompile("request timed out, possibly due to previous leader failure|raft proposal dropped")
 
 // excused counts the requests that failed so since a moment, of which there may be one
-// for each controller.
+// for each controller that ends with a member.
 func excused(ops []checker.Op, from time.Time, most int) int {
 	n := 0
 	for _, op := range ops {
@@ -141,6 +141,14 @@ func excused(ops []checker.Op, from time.Time, most int) int {
 		}
 	}
 	return min(n, most)
+}
+
+// members is how many controllers have a member of etcd in them.
+func (s *site) members() int {
+	if s.kind == embedded || s.kind == machines {
+		return len(s.nodes)
+	}
+	return 0
 }
 
 // served returns nil when clients and controllers have worked since a moment.
