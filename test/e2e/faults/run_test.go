@@ -129,7 +129,7 @@ func (s *site) suffer(f fault) row {
 // ofHandover are etcd's answers to a write that came while its leader handed the lead
 // over, as it does when it is stopped: what another member has put to it is dropped,
 // and who waits for that is told when it is late (raft's stepLeader, leadTransferee).
-var ofHandover = regexp.MustCompile("request timed out, possibly due to previous leader failure|raft proposal dropped")
+var ofHandover = regexp.MustCompile("etcdserver: request timed out|raft proposal dropped")
 
 // excused counts the requests that failed so since a moment, of which there may be one
 // for each controller that ends with a member.
