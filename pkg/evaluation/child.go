@@ -44,6 +44,13 @@ func InChild(ctx context.Context, r Request) ([]Failure, error) {
 	// its CPU time.
 	child.Env = append(os.Environ(), "GOGC=1000")
 	child.Stdin = bytes.NewReader(input)
+	// What it makes for a while goes with it, however it ends.
+	dir, err := os.MkdirTemp("", "khw-check-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	child.Env = append(os.Environ(), "TMPDIR="+dir)
 	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var stdout, stderr bytes.Buffer
 	child.Stdout, child.Stderr = &stdout, &stderr

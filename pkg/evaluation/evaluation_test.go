@@ -43,10 +43,14 @@ func TestServeWantsARequest(t *testing.T) {
 	}
 }
 
-// TestMain is the child, too, which says that it runs and waits to be ended.
+// TestMain is the child, too, which makes something, says that it runs and waits to be
+// ended.
 func TestMain(m *testing.M) {
 	if os.Args[0] != "khw-controller" {
 		os.Exit(m.Run())
+	}
+	if _, err := os.MkdirTemp("", "left-"); err != nil {
+		os.Exit(1)
 	}
 	if err := os.WriteFile(os.Getenv(childRuns), nil, 0o600); err != nil {
 		os.Exit(1)
@@ -56,9 +60,11 @@ func TestMain(m *testing.M) {
 
 const childRuns = "CHILD_RUNS"
 
-func TestAnEvaluationThatIsEndedSaysWhy(t *testing.T) {
+func TestAnEvaluationThatIsEndedSaysWhyAndLeavesNothing(t *testing.T) {
 	runs := filepath.Join(t.TempDir(), "runs")
 	t.Setenv(childRuns, runs)
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("it is to stop")
 	go func() {
@@ -69,6 +75,9 @@ func TestAnEvaluationThatIsEndedSaysWhy(t *testing.T) {
 	}()
 	if _, err := InChild(ctx, Request{}); !errors.Is(err, why) {
 		t.Errorf("got %v, want %v", err, why)
+	}
+	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+		t.Errorf("it leaves %v behind: %v", left, err)
 	}
 }
 

@@ -57,6 +57,7 @@ var routine = []routineLine{
 // order; at any other time they are told.
 var routineInStop = []routineLine{
 	{"k8s.io/kubernetes/pkg/controller/garbagecollector", "garbagecollector.go", "timed out waiting for dependency graph builder sync during GC sync", "", "said of a wait that the stop has ended, too"},
+	{"k8s.io/kube-aggregator/pkg/controllers", "cache.go", "Unable to sync caches for ", "", "a stop while it starts"},
 	{"k8s.io/kubernetes/pkg/controller/resourcequota", "resource_quota_controller.go", "Timed out waiting for quota monitor sync", "", "the same"},
 	{"k8s.io/kubernetes/pkg/controlplane/controller/kubernetesservice", "controller.go", "Unable to remove endpoints from kubernetes service: ", "key not found", "a stop before its address was there"},
 	{"k8s.io/apiserver/pkg/reconcilers", "peer_endpoint_lease.go", "Unable to remove peer endpoint leases: ", "key not found", "the same"},
@@ -69,6 +70,8 @@ var interruptions = []struct{ text, why string }{
 	{"context canceled", "it was ended"},
 	{"because it has stopped already", "it was about to begin"},
 	{"http: Handler timeout", "an answer to a client in this process that has ended its request"},
+	{"the client is gone", "the same"},
+	{"Timeout or abort while handling", "the same"},
 	{"ost-timeout activity", "the handler of such a request has returned"},
 }
 

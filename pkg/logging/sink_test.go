@@ -153,6 +153,9 @@ func TestWhatOnlyAStopSaysIsToldAtOtherTimes(t *testing.T) {
 		`publisher.go:%d] "Unhandled Error" err="syncing \"kube-system\" failed: context canceled" logger="UnhandledError"`,
 		`stateful_set.go:%d] "Unhandled Error" err="unable to add controller revision controller indexer: indexer was not added because it has stopped already"`,
 		`writers.go:%d] "Unhandled Error" err="apiserver was unable to write a fallback application/vnd.kubernetes.protobuf response: http: Handler timeout"`,
+		`cache.go:%d] "Unhandled Error" err="Unable to sync caches for RemoteAvailability controller" logger="UnhandledError"`,
+		`writers.go:%d] "Unhandled Error" err="apiserver was unable to write a application/vnd.kubernetes.protobuf response: the client is gone"`,
+		`wrap.go:%d] "Timeout or abort while handling" logger="UnhandledError" method="GET" URI="/api/v1"`,
 		`wrap.go:%d] "Post-timeout activity" logger="UnhandledError" timeElapsed="53.500478ms" method="PUT" path="/api" result=null`,
 		`finisher.go:%d] "Unhandled Error" err="FinishRequest: post-timeout activity - time-elapsed: 1ms, panicked: false, err: <nil>, panic-reason: <nil>"`,
 	} {
