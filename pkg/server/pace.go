@@ -77,7 +77,7 @@ func newPace(atRest int) *pace {
 				debug.SetGCPercent(percent)
 			}
 		},
-		slack: func(d time.Duration) { setTimerSlack(d) },
+		slack: func(d time.Duration) { _ = setTimerSlack(d) },
 		free: func() {
 			// The runtime would keep for later as much once more as is in use.
 			debug.FreeOSMemory()
