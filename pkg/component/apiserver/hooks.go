@@ -100,6 +100,10 @@ func (e ensure) until(ctx context.Context, client kubernetes.Interface) error {
 	for {
 		select {
 		case err := <-result:
+			if name, refused := refusedBy(err); name != "" {
+				klog.FromContext(ctx).Info("An admission webhook refuses default objects; the start goes on, and they are made when it accepts them", "webhook", name, "objects", len(refused), "first", refused[0])
+				return nil
+			}
 			return err
 		case <-look.C:
 		}
@@ -110,16 +114,15 @@ func (e ensure) until(ctx context.Context, client kubernetes.Interface) error {
 	}
 }
 
-// poll tries until it succeeds, or it is by an admission webhook that it does not.
+// poll tries until it succeeds, or an admission webhook is why it does not.
 func (e ensure) poll(ctx context.Context, client kubernetes.Interface) error {
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, hookPoll, hookTimeout, true, func(ctx context.Context) (bool, error) {
 		if last = e(ctx, client); last == nil {
 			return true, nil
 		}
-		if name, refused := refusedBy(last); name != "" {
-			klog.FromContext(ctx).Info("An admission webhook refuses default objects; the start goes on, and they are made when it accepts them", "webhook", name, "objects", len(refused), "first", refused[0])
-			return true, nil
+		if name, _ := refusedBy(last); name != "" {
+			return true, nil // it goes on refusing
 		}
 		klog.FromContext(ctx).Info("Default objects cannot be made yet", "err", last)
 		return false, nil
@@ -127,12 +130,15 @@ func (e ensure) poll(ctx context.Context, client kubernetes.Interface) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, last)
 	}
-	return nil
+	return last
 }
 
 // refusedBy returns which admission webhook is why err's objects were not made, and the
 // refusals; no name where another reason is among them.
 func refusedBy(err error) (name string, refused []error) {
+	if err == nil {
+		return "", nil
+	}
 	refused = []error{err}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		refused = joined.Unwrap()
