@@ -26,6 +26,9 @@ func TestClients(t *testing.T) {
 
 	bigDefinition(c)
 	pythonClient(c)
+	for _, major := range []string{"helm3", "helm4"} {
+		helm(c, major)
+	}
 	informed := inform(c)
 	token := pages(c)
 	apis := aggregate(c)
