@@ -33,10 +33,11 @@ build: ## Build bin/khw-controller: static, stripped, reproducible (the default)
 	$(call gobuild,$(SUFFIX),$(COMMIT)) -o bin/khw-controller ./cmd/khw-controller
 
 .PHONY: stock
-stock: ## Build the stock daemons from the same modules, and an S3 server, for comparison and tests
+stock: ## Build the stock daemons from the same modules, an S3 server and Helm, for comparison and tests
 	$(call gobuild,,) -o bin/stock/ k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kube-scheduler k8s.io/kubernetes/cmd/kubectl
 	go build -ldflags '-s -w -buildid=' -o bin/stock/etcd go.etcd.io/etcd/server/v3
 	go build -C hack/s3server -ldflags '-s -w -buildid=' -o ../../bin/stock/versitygw github.com/versity/versitygw/cmd/versitygw
+	for major in 3 4; do go build -C hack/helm -ldflags '-s -w -buildid=' -o ../../bin/stock/helm$$major helm.sh/helm/v$$major/cmd/helm || exit; done
 
 PACKAGE_VERSION ?= $(shell hack/package-version)
 ARCHES ?= amd64 arm64

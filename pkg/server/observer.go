@@ -148,7 +148,7 @@ func (o *observer) look(ctx context.Context, patience time.Duration) *status.Rep
 		Lab:        labCount(o.plan),
 	}
 	o.ask(ctx, r, patience)
-	refusals := o.leaseRefusals(ctx, r.Components, patience-time.Since(r.At))
+	refusals := o.refusals(ctx, r.Components, patience-time.Since(r.At))
 	o.mu.Lock()
 	o.certificates = r.Certificates
 	o.mu.Unlock()

@@ -17,9 +17,9 @@ import (
 // patience left: the local apiserver answers sooner, unless it is slow.
 const shortly = 100 * time.Millisecond
 
-// leaseRefusals are the webhooks that keep components from their leases, and the
-// way out.
-func (o *observer) leaseRefusals(ctx context.Context, components []supervisor.Status, patience time.Duration) (problems []string) {
+// refusals are the webhooks that keep components from their leases, or from what they
+// are to make, and the way out.
+func (o *observer) refusals(ctx context.Context, components []supervisor.Status, patience time.Duration) (problems []string) {
 	for _, c := range components {
 		name := webhook.Refusing(c.Unhealthy)
 		if name == "" {
@@ -29,7 +29,11 @@ func (o *observer) leaseRefusals(ctx context.Context, components []supervisor.St
 			continue
 		}
 		configurations, _ := o.webhooks.answer(ctx, max(patience, shortly))
-		problem := webhook.Problem(name) + "; " + webhook.Fix(name, configurations)
+		problem := webhook.Problem(name)
+		if c.Component == bootstrapName && c.State == supervisor.Leading { // it has its lease
+			problem = webhook.ObjectsProblem(name)
+		}
+		problem += "; " + webhook.Fix(name, configurations)
 		if !slices.Contains(problems, problem) {
 			problems = append(problems, problem)
 		}

@@ -71,6 +71,12 @@ func TestTheWebhookThatRefusesTheLeasesIsNamedOnce(t *testing.T) {
 	if r.Status != status.Degraded {
 		t.Errorf("it is %s", r.Status)
 	}
+	statuses = append(statuses[:1], supervisor.Status{Component: bootstrapName, State: supervisor.Leading, Unhealthy: `ClusterRole x: failed calling webhook "all.example.com": no such service`})
+	const objects = `admission webhook "all.example.com" refuses objects that this cluster is to have; they are made when it accepts them; `
+	if r := o.look(t.Context(), time.Minute); len(r.Problems) != 1 || !strings.HasPrefix(r.Problems[0], objects+"delete it") {
+		t.Errorf("where no lease is refused, the problems are %q", r.Problems)
+	}
+	statuses[1] = supervisor.Status{Component: bootstrapName, State: supervisor.Standby, Detail: refused}
 	serving = false
 	if r := o.look(t.Context(), time.Minute); len(r.Problems) != 1 || !strings.HasPrefix(r.Problems[0], what+"find who has it") {
 		t.Errorf("where the apiserver cannot be asked, the problems are %q", r.Problems)

@@ -62,6 +62,12 @@ func Problem(webhook string) string {
 	return fmt.Sprintf("admission webhook %q refuses the leases, so that no controller of the cluster can lead", webhook)
 }
 
+// ObjectsProblem returns what a webhook does that refuses the objects of the cluster
+// itself: those of manifests.d, and those that Kubernetes and the lab have by default.
+func ObjectsProblem(webhook string) string {
+	return fmt.Sprintf("admission webhook %q refuses objects that this cluster is to have; they are made when it accepts them", webhook)
+}
+
 // Fix returns what ends that, given where webhooks are configured; nil where that
 // is not known.
 func Fix(webhook string, configurations map[string][]string) string {

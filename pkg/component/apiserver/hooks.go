@@ -5,6 +5,8 @@ package apiserver
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -20,6 +22,7 @@ import (
 	schedulingrest "k8s.io/kubernetes/pkg/registry/scheduling/rest"
 
 	"github.com/khw-controller/khw-controller/pkg/defaults"
+	"github.com/khw-controller/khw-controller/pkg/webhook"
 )
 
 // ensure makes what a cluster has to have, or returns why it could not be made yet.
@@ -80,17 +83,83 @@ const (
 	hookTimeout = 30 * time.Second
 )
 
-// until tries until it succeeds.
+// slowAfter is how long a start waits for its objects before it looks for admission
+// webhooks.
+const slowAfter = 3 * time.Second
+
+// until tries until it succeeds. A start waits for no admission webhook, though: one
+// whose service is gone or hangs refuses what is missing for as long as it is
+// configured, and an apiserver is needed to change that. Upstream's hooks end the process
+// then. What is missing is for the leader of khw-bootstrap to make and to tell of
+// (docs/decisions/0022-webhooks.md).
 func (e ensure) until(ctx context.Context, client kubernetes.Interface) error {
+	result := make(chan error, 1)
+	go func() { result <- e.poll(ctx, client) }()
+	look := time.NewTicker(slowAfter)
+	defer look.Stop()
+	for {
+		select {
+		case err := <-result:
+			if name, refused := refusedBy(err); name != "" {
+				klog.FromContext(ctx).Info("An admission webhook refuses default objects; the start goes on, and they are made when it accepts them", "webhook", name, "objects", len(refused), "first", refused[0])
+				return nil
+			}
+			return err
+		case <-look.C:
+		}
+		if configured := webhooks(ctx, client); len(configured) > 0 {
+			klog.FromContext(ctx).Info("Default objects are not made yet, which an admission webhook that hangs may be the reason of; the start goes on without", "webhooks", configured)
+			return nil
+		}
+	}
+}
+
+// poll tries until it succeeds, or an admission webhook is why it does not.
+func (e ensure) poll(ctx context.Context, client kubernetes.Interface) error {
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, hookPoll, hookTimeout, true, func(ctx context.Context) (bool, error) {
-		if last = e(ctx, client); last != nil {
-			klog.FromContext(ctx).Info("Default objects cannot be made yet", "err", last)
+		if last = e(ctx, client); last == nil {
+			return true, nil
 		}
-		return last == nil, nil
+		if name, _ := refusedBy(last); name != "" {
+			return true, nil // it goes on refusing
+		}
+		klog.FromContext(ctx).Info("Default objects cannot be made yet", "err", last)
+		return false, nil
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, last)
 	}
-	return nil
+	return last
+}
+
+// refusedBy returns which admission webhook is why err's objects were not made, and the
+// refusals; no name where another reason is among them.
+func refusedBy(err error) (name string, refused []error) {
+	if err == nil {
+		return "", nil
+	}
+	refused = []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		refused = joined.Unwrap()
+	}
+	for _, each := range refused {
+		if name = webhook.Refusing(each.Error()); name == "" {
+			return "", nil
+		}
+	}
+	return name, refused
+}
+
+// webhooks returns the names of the admission webhooks that there are; none where that
+// cannot be told soon, as without etcd. A new cluster, which needs its roles to begin
+// with, has none.
+func webhooks(ctx context.Context, client kubernetes.Interface) []string {
+	ctx, cancel := context.WithTimeout(ctx, slowAfter)
+	defer cancel()
+	configured, err := webhook.Configurations(ctx, client)
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(configured))
 }
