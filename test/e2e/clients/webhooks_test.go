@@ -37,7 +37,7 @@ webhooks:
   admissionReviewVersions: [v1]
   sideEffects: None
   failurePolicy: Fail
-  timeoutSeconds: 30
+  timeoutSeconds: 10
   clientConfig: {%s}
   rules:
   - {operations: [CREATE, UPDATE], %s}
