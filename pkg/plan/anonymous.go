@@ -4,7 +4,6 @@ package plan
 
 import (
 	"fmt"
-	"os"
 	"slices"
 
 	"k8s.io/kubernetes/pkg/kubeapiserver/authorizer/modes"
@@ -64,7 +63,7 @@ func anonymousIn(file string) (*anonymousAuthentication, error) {
 	if file == "" {
 		return nil, nil
 	}
-	data, err := os.ReadFile(file)
+	data, err := readFile(file)
 	if err != nil {
 		return nil, err
 	}

@@ -18,10 +18,23 @@ func (p *Plan) refusePipes() error {
 	}
 	for _, f := range files {
 		if isPipe(f.Path) {
-			return fmt.Errorf("%s is a named pipe, and it is read more than once; put a file there", f)
+			return errPipe(f.String())
 		}
 	}
 	return nil
+}
+
+// readFile is os.ReadFile for what is read before refusePipes: it refuses a named pipe
+// instead of waiting for who writes.
+func readFile(path string) ([]byte, error) {
+	if isPipe(path) {
+		return nil, errPipe(path)
+	}
+	return os.ReadFile(path)
+}
+
+func errPipe(file string) error {
+	return fmt.Errorf("%s is a named pipe, and it is read more than once; put a file there", file)
 }
 
 // isPipe reports whether a path leads to a named pipe. What else is wrong with a file

@@ -98,7 +98,7 @@ func without(list, name string) string {
 // configures reports whether an admission configuration has one for a plugin. One that
 // is to be made does; what is wrong with one the apiserver tells.
 func configures(file, plugin string) bool {
-	data, err := os.ReadFile(file)
+	data, err := readFile(file)
 	if err != nil {
 		return true
 	}

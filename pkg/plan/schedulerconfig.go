@@ -25,7 +25,7 @@ func (p *Plan) schedulerArgv() ([]string, error) {
 	var file []byte
 	var err error
 	if path != "" { // given up with config-
-		file, err = os.ReadFile(path)
+		file, err = readFile(path)
 	}
 	byDefault := slices.ContainsFunc(settings, func(s lab.Setting) bool { return s.Name == "config" && s.Source == lab.FromLab })
 	if err != nil && (!byDefault || !errors.Is(err, os.ErrNotExist)) {

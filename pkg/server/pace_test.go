@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -21,80 +22,91 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// follow is a pace that notes what it does, 0 for what is given back, with a heap
-// that allocates so many bytes a second.
-func follow(t *testing.T, h *heap, rate *uint64) (does *[]int) {
+// follower is a pace that notes what it does, 0 for what is given back, with a heap
+// that allocates rate bytes a second.
+type follower struct {
+	mu   sync.Mutex
+	heap heap
+	rate uint64
+	last time.Time
+	does []int
+}
+
+func follow(t *testing.T, h heap, rate uint64) *follower {
 	t.Helper()
-	does = new([]int)
-	c := newPace(50)
-	c.gc = func(percent int) { *does = append(*does, percent) }
-	c.slack = func(d time.Duration) { *does = append(*does, int(d)) }
-	c.free = func() { *does = append(*does, 0) }
-	var last time.Time
-	c.sample = func() heap {
-		if now := time.Now(); !last.IsZero() {
-			grown := *rate * uint64(now.Sub(last)) / uint64(time.Second)
-			h.now, h.allocated, last = h.now+grown, h.allocated+grown, now
-		} else {
-			last = now
-		}
-		return *h
-	}
-	go c.run(t.Context())
+	f := &follower{heap: h, rate: rate, last: time.Now()}
+	p := newPace(50)
+	p.gc = f.note
+	p.slack = func(d time.Duration) { f.note(int(d)) }
+	p.free = func() { f.note(0) }
+	p.sample = f.sample
+	go p.run(t.Context())
+	return f
+}
+
+func (f *follower) note(what int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.does = append(f.does, what)
+}
+
+func (f *follower) sample() heap {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	grown := f.rate * uint64(now.Sub(f.last)) / uint64(time.Second)
+	f.heap.now, f.heap.allocated, f.last = f.heap.now+grown, f.heap.allocated+grown, now
+	return f.heap
+}
+
+// did is what it has done since the last question, and from now on it allocates as much
+// as rate says.
+func (f *follower) did(rate uint64) []int {
+	synctest.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	does := f.does
+	f.does, f.rate = nil, rate
 	return does
 }
 
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h, rate := &heap{now: 10 << 20, live: 100 << 20}, uint64(startHeap)
-		does := follow(t, h, &rate)
-		did := func(what string, want ...int) {
-			t.Helper()
-			synctest.Wait()
-			if !slices.Equal(*does, want) {
-				t.Errorf("%s: it does %v, want %v", what, *does, want)
+		const works, between, rests = 20 << 20, 8 << 20, 2 << 20 // of 100 MiB that are alive
+		f := follow(t, heap{now: 10 << 20, live: 100 << 20}, startHeap)
+		atRest := []int{50, int(timerSlack), 0}
+		for _, phase := range []struct {
+			what  string
+			lasts time.Duration
+			does  []int
+			then  uint64
+		}{
+			{"a start", 900 * time.Millisecond, []int{startPercent}, startHeap},
+			{"a heap that has grown", 100 * time.Millisecond, []int{goPercent}, works},
+			{"work", time.Minute, nil, rests},
+			{"rest", (restLooks + 1) * look, atRest, rests},
+			{"further rest", time.Hour, nil, between},
+			{"neither, after rest", time.Hour, nil, works},
+			{"work again", 2 * look, []int{goPercent, 0}, rests},
+			{"a pause", look, nil, works},
+			{"work after a pause", 2 * look, nil, between},
+			{"neither, after work", time.Hour, nil, rests},
+			{"rest again", (restLooks + 1) * look, atRest, rests},
+		} {
+			time.Sleep(phase.lasts)
+			if got := f.did(phase.then); !slices.Equal(got, phase.does) {
+				t.Errorf("%s: it does %v, want %v", phase.what, got, phase.does)
 			}
-			*does = nil
 		}
-		time.Sleep(900 * time.Millisecond)
-		did("a start", startPercent)
-		time.Sleep(100 * time.Millisecond)
-		did("a heap that has grown", goPercent)
-		time.Sleep(time.Minute)
-		did("work")
-		rate = 5 << 20 // the live heap takes 20 s
-		time.Sleep(restLooks*look + look)
-		did("rest", 50, int(timerSlack), 0)
-		time.Sleep(time.Hour)
-		did("further rest")
-		rate = 8 << 20 // 12 s
-		time.Sleep(time.Hour)
-		did("neither rest nor work")
-		rate = 20 << 20 // 5 s
-		time.Sleep(2 * look)
-		did("work again", goPercent, 0)
-		rate = 0
-		time.Sleep(look)
-		rate = 20 << 20
-		time.Sleep(2 * look)
-		did("a pause in it")
-		rate = 8 << 20
-		time.Sleep(time.Hour)
-		did("neither work nor rest")
-		rate = 0
-		time.Sleep(restLooks*look + look)
-		did("rest again", 50, int(timerSlack), 0)
 	})
 }
 
 func TestAStartThatNeedsLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rate := uint64(0)
-		does := follow(t, &heap{live: 10 << 20}, &rate)
-		time.Sleep(startLasts + restLooks*look + look)
-		synctest.Wait()
-		if want := []int{startPercent, goPercent, 50, int(timerSlack), 0}; !slices.Equal(*does, want) {
-			t.Errorf("it does %v, want %v", *does, want)
+		f := follow(t, heap{live: 10 << 20}, 0)
+		time.Sleep(startLasts + (restLooks+1)*look)
+		if got, want := f.did(0), []int{startPercent, goPercent, 50, int(timerSlack), 0}; !slices.Equal(got, want) {
+			t.Errorf("it does %v, want %v", got, want)
 		}
 	})
 }

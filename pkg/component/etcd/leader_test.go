@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,34 +28,36 @@ func TestTheTimeWithoutALeaderHasABeginningAndAnEnd(t *testing.T) {
 			var log bytes.Buffer
 			klog.SetLogger(textlogger.NewLogger(textlogger.NewConfig(textlogger.Output(&log))))
 			synctest.Test(t, func(t *testing.T) {
-				leads, outages, ended := true, 0, 0
+				var leads atomic.Bool
+				var outages, ended atomic.Int32
+				leads.Store(true)
 				ctx, cancel := context.WithCancel(t.Context())
 				go leaderWatch{
-					hasLeader: func() bool { return leads },
+					hasLeader: leads.Load,
 					why:       func() string { return "b does not answer" },
-					onOutage:  func() func() { outages++; return func() { ended++ } },
+					onOutage:  func() func() { outages.Add(1); return func() { ended.Add(1) } },
 				}.run(ctx)
 				pass := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
 				pass(10*time.Second + leaderEvery/2)
-				if outages != 0 {
+				if outages.Load() != 0 {
 					t.Error("with a leader there is an outage")
 				}
-				leads = false
+				leads.Store(false)
 				pass(test.without)
-				if outages != 1 || ended != 0 {
-					t.Errorf("without a leader %d outages have begun, and %d ended", outages, ended)
+				if outages.Load() != 1 || ended.Load() != 0 {
+					t.Errorf("without a leader %d outages have begun, and %d ended", outages.Load(), ended.Load())
 				}
-				leads = true
+				leads.Store(true)
 				pass(2 * leaderEvery)
-				if outages != 1 || ended != 1 {
-					t.Errorf("with a leader again %d outages have begun, and %d ended", outages, ended)
+				if outages.Load() != 1 || ended.Load() != 1 {
+					t.Errorf("with a leader again %d outages have begun, and %d ended", outages.Load(), ended.Load())
 				}
-				leads = false
+				leads.Store(false)
 				pass(2 * leaderEvery)
 				cancel()
 				synctest.Wait()
-				if outages != 2 || ended != 2 {
-					t.Errorf("after the end %d outages have begun, and %d ended", outages, ended)
+				if outages.Load() != 2 || ended.Load() != 2 {
+					t.Errorf("after the end %d outages have begun, and %d ended", outages.Load(), ended.Load())
 				}
 			})
 			klog.Flush()
