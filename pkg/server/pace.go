@@ -31,12 +31,14 @@ const (
 )
 
 // How often the heap is looked at in a start, and after it; after how many looks in a
-// row the process is at rest; and in how many looks it allocates as much as is alive,
+// row the process is at rest, and has been for long enough to have its caches filled,
+// and nothing more to come, so that memory is given back; and in how many looks it allocates as much as is alive,
 // at most when it works, and at least when it rests.
 const (
 	startLook  = 10 * time.Millisecond
 	look       = time.Second
 	restLooks  = 2
+	freeLooks  = 10
 	workAllocs = 10
 	restAllocs = 20
 )
@@ -58,7 +60,8 @@ type pace struct {
 	sample  func() heap
 	last    heap
 	resting bool
-	rests   int // looks in a row
+	freed   bool // since it worked last
+	rests   int  // looks in a row
 }
 
 // heap is what the runtime says of it, in bytes.
@@ -138,13 +141,15 @@ func (p *pace) look(now heap) {
 	}
 	switch {
 	case p.resting && allocated*workAllocs > now.live:
-		p.resting = false
+		p.resting, p.freed = false, false
 		p.gc(goPercent)
 		p.slack(0)
 	case !p.resting && p.rests >= restLooks:
 		p.resting = true
 		p.gc(p.atRest)
 		p.slack(timerSlack)
+	case p.resting && !p.freed && p.rests >= freeLooks:
+		p.freed = true
 		p.free()
 	}
 }
