@@ -5,6 +5,7 @@ package server
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"syscall"
@@ -31,14 +32,14 @@ const (
 )
 
 // How often the heap is looked at in a start, and after it; after how many looks in a
-// row the process is at rest, and has been for long enough to have its caches filled,
-// and nothing more to come, so that memory is given back; and in how many looks it allocates as much as is alive,
+// row the process is at rest, when memory is given back, and after how many once more,
+// when nothing is left to come; and in how many looks it allocates as much as is alive,
 // at most when it works, and at least when it rests.
 const (
 	startLook  = 10 * time.Millisecond
 	look       = time.Second
 	restLooks  = 2
-	freeLooks  = 10
+	againLooks = 10
 	workAllocs = 10
 	restAllocs = 20
 )
@@ -60,7 +61,7 @@ type pace struct {
 	sample  func() heap
 	last    heap
 	resting bool
-	freed   bool // since it worked last
+	again   bool // memory was given back once more
 	rests   int  // looks in a row
 }
 
@@ -82,7 +83,10 @@ func newPace(atRest int) *pace {
 		},
 		slack: func(d time.Duration) { _ = setTimerSlack(d) },
 		free: func() {
-			// The runtime would keep for later as much once more as is in use.
+			// Each collection halves the stacks that work has left far too large, and a
+			// start that collects once leaves thousands. What is free then, the runtime
+			// would keep for later.
+			runtime.GC()
 			debug.FreeOSMemory()
 			unmapBinary()
 		},
@@ -141,15 +145,16 @@ func (p *pace) look(now heap) {
 	}
 	switch {
 	case p.resting && allocated*workAllocs > now.live:
-		p.resting, p.freed = false, false
+		p.resting, p.again = false, false
 		p.gc(goPercent)
 		p.slack(0)
 	case !p.resting && p.rests >= restLooks:
 		p.resting = true
 		p.gc(p.atRest)
 		p.slack(timerSlack)
-	case p.resting && !p.freed && p.rests >= freeLooks:
-		p.freed = true
+		p.free()
+	case p.resting && !p.again && p.rests >= againLooks:
+		p.again = true
 		p.free()
 	}
 }

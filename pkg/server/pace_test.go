@@ -74,7 +74,7 @@ func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const works, between, rests = 20 << 20, 8 << 20, 2 << 20 // of 100 MiB that are alive
 		f := follow(t, heap{now: 10 << 20, live: 100 << 20}, startHeap)
-		atRest := []int{50, int(timerSlack)}
+		atRest := []int{50, int(timerSlack), 0}
 		for _, phase := range []struct {
 			what  string
 			lasts time.Duration
@@ -85,7 +85,7 @@ func TestPace(t *testing.T) {
 			{"a heap that has grown", 100 * time.Millisecond, []int{goPercent}, works},
 			{"work", time.Minute, nil, rests},
 			{"rest", (restLooks + 1) * look, atRest, rests},
-			{"further rest", freeLooks * look, []int{0}, rests},
+			{"further rest", againLooks * look, []int{0}, rests},
 			{"rest for good", time.Hour, nil, between},
 			{"neither, after rest", time.Hour, nil, works},
 			{"work again", 2 * look, []int{goPercent, 0}, rests},
@@ -94,7 +94,7 @@ func TestPace(t *testing.T) {
 			{"neither, after work", time.Hour, nil, rests},
 			{"rest again", (restLooks + 1) * look, atRest, works},
 			{"work before long", 2 * look, []int{goPercent, 0}, rests},
-			{"rest at last", (freeLooks + 1) * look, append(atRest, 0), rests},
+			{"rest at last", (againLooks + 1) * look, append(atRest, 0), rests},
 		} {
 			time.Sleep(phase.lasts)
 			if got := f.did(phase.then); !slices.Equal(got, phase.does) {
@@ -107,8 +107,8 @@ func TestPace(t *testing.T) {
 func TestAStartThatNeedsLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := follow(t, heap{live: 10 << 20}, 0)
-		time.Sleep(startLasts + (freeLooks+1)*look)
-		if got, want := f.did(0), []int{startPercent, goPercent, 50, int(timerSlack), 0}; !slices.Equal(got, want) {
+		time.Sleep(startLasts + (againLooks+1)*look)
+		if got, want := f.did(0), []int{startPercent, goPercent, 50, int(timerSlack), 0, 0}; !slices.Equal(got, want) {
 			t.Errorf("it does %v, want %v", got, want)
 		}
 	})
