@@ -5,7 +5,6 @@ package server
 import (
 	"context"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"syscall"
@@ -61,8 +60,8 @@ type pace struct {
 	sample  func() heap
 	last    heap
 	resting bool
-	again   bool // memory was given back once more
-	rests   int  // looks in a row
+	rests   int // looks in a row
+	rested  int // looks since it came to rest
 }
 
 // heap is what the runtime says of it, in bytes.
@@ -83,10 +82,7 @@ func newPace(atRest int) *pace {
 		},
 		slack: func(d time.Duration) { _ = setTimerSlack(d) },
 		free: func() {
-			// Each collection halves the stacks that work has left far too large, and a
-			// start that collects once leaves thousands. What is free then, the runtime
-			// would keep for later.
-			runtime.GC()
+			// The runtime would keep for later as much once more as is in use.
 			debug.FreeOSMemory()
 			unmapBinary()
 		},
@@ -143,18 +139,18 @@ func (p *pace) look(now heap) {
 	} else {
 		p.rests++
 	}
+	p.rested++
 	switch {
 	case p.resting && allocated*workAllocs > now.live:
-		p.resting, p.again = false, false
+		p.resting = false
 		p.gc(goPercent)
 		p.slack(0)
 	case !p.resting && p.rests >= restLooks:
-		p.resting = true
+		p.resting, p.rested = true, 0
 		p.gc(p.atRest)
 		p.slack(timerSlack)
 		p.free()
-	case p.resting && !p.again && p.rests >= againLooks:
-		p.again = true
+	case p.resting && p.rested == againLooks:
 		p.free()
 	}
 }

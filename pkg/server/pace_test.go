@@ -94,7 +94,7 @@ func TestPace(t *testing.T) {
 			{"neither, after work", time.Hour, nil, rests},
 			{"rest again", (restLooks + 1) * look, atRest, works},
 			{"work before long", 2 * look, []int{goPercent, 0}, rests},
-			{"rest at last", (againLooks + 1) * look, append(atRest, 0), rests},
+			{"rest at last", (restLooks + againLooks + 1) * look, append(atRest, 0), rests},
 		} {
 			time.Sleep(phase.lasts)
 			if got := f.did(phase.then); !slices.Equal(got, phase.does) {
@@ -107,7 +107,7 @@ func TestPace(t *testing.T) {
 func TestAStartThatNeedsLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := follow(t, heap{live: 10 << 20}, 0)
-		time.Sleep(startLasts + (againLooks+1)*look)
+		time.Sleep(startLasts + (restLooks+againLooks+1)*look)
 		if got, want := f.did(0), []int{startPercent, goPercent, 50, int(timerSlack), 0, 0}; !slices.Equal(got, want) {
 			t.Errorf("it does %v, want %v", got, want)
 		}
