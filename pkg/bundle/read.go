@@ -151,13 +151,6 @@ func (e *existing) serviceRange(wanted string) (string, error) {
 }
 
 // LabServiceRange is the lab's service range.
-func LabServiceRange() string {
-	for _, f := range lab.Flags(lab.APIServer) {
-		if f.Name == serviceRange {
-			return f.CurrentValue
-		}
-	}
-	return ""
-}
+func LabServiceRange() string { return lab.Value(lab.APIServer, serviceRange) }
 
 func configIn(dir string) string { return filepath.Join(dir, filepath.Base(string(paths.Config))) }

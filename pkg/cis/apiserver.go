@@ -224,7 +224,7 @@ func named(in *input, files ...plan.File) verdict {
 	for _, f := range files {
 		if f.Path == "" {
 			_, name, _ := strings.Cut(f.Flag, " ")
-			return fails("--"+name+" is not set", "give up what takes the lab's value away: "+f.Flag+"; the lab has "+in.labValue(name))
+			return fails("--"+name+" is not set", "give up what takes the lab's value away: "+f.Flag+"; the lab has "+labValue(name))
 		}
 		v.seen = append(v.seen, f.String())
 	}
@@ -233,10 +233,10 @@ func named(in *input, files ...plan.File) verdict {
 
 // labValue is a flag of the apiserver or of the controller-manager with its value in
 // the lab.
-func (in *input) labValue(name string) string {
-	for _, f := range lab.Table() {
-		if f.Current == name {
-			return shown(name, f.CurrentValue)
+func labValue(name string) string {
+	for _, c := range lab.Components() {
+		if value := lab.Value(c, name); value != "" {
+			return shown(name, value)
 		}
 	}
 	return "another"

@@ -68,6 +68,17 @@ func Table() []Flag {
 	return all
 }
 
+// Value returns the lab's value of a component's flag, both in today's form, or "" where
+// the lab has no such flag.
+func Value(c Component, name string) string {
+	for _, f := range Flags(c) {
+		if f.Current == name {
+			return f.CurrentValue
+		}
+	}
+	return ""
+}
+
 // Flags returns the rows of one component.
 func Flags(c Component) []Flag {
 	var rows []Flag

@@ -61,19 +61,19 @@ func cisSettings(f Facts) []Setting {
 	all := []Setting{
 		{lab.APIServer, "anonymous-auth", "false", "true",
 			"Who has no credentials gets 401. The health port, and what the components ask each other, have credentials of their own."},
-		{lab.APIServer, "enable-admission-plugins", labValue(lab.APIServer, "enable-admission-plugins") + "," + DenyServiceExternalIPs + "," + EventRateLimit,
-			labValue(lab.APIServer, "enable-admission-plugins"),
+		{lab.APIServer, "enable-admission-plugins", lab.Value(lab.APIServer, "enable-admission-plugins") + "," + DenyServiceExternalIPs + "," + EventRateLimit,
+			lab.Value(lab.APIServer, "enable-admission-plugins"),
 			"A service may not have addresses of others for its own, and events come at the pace that the file below allows."},
 		{lab.APIServer, AdmissionConfigFlag, paths.AdmissionConfig.Below(f.Root), "",
 			"Limits for events; Pod Security, `baseline` in every namespace that has no label of its own but kube-system. Made where there is none."},
 		{lab.APIServer, auditPolicyFlag, paths.AuditPolicy.Below(f.Root), "",
 			"What is audited. Without it, the audit log stays empty. Made where there is none."},
-		{lab.APIServer, "audit-log-maxbackup", "10", labValue(lab.APIServer, "audit-log-maxbackup"), "With maxsize, 1.1 GB of audit log at most."},
+		{lab.APIServer, "audit-log-maxbackup", "10", lab.Value(lab.APIServer, "audit-log-maxbackup"), "With maxsize, 1.1 GB of audit log at most."},
 		{lab.APIServer, "profiling", "false", "true", "No /debug/pprof, not even for the admin."},
 		{lab.APIServer, "service-account-extend-token-expiration", "false", "true",
 			"A pod's token ends when it says, not after a year: a client that does not read its token again gets 401 after an hour."},
 		{lab.APIServer, "tls-cipher-suites", suites, goSuites, "TLS 1.2 with forward secrecy and GCM or ChaCha20 only; TLS 1.3 as ever."},
-		{lab.ControllerManager, "bind-address", "127.0.0.1", labValue(lab.ControllerManager, "bind-address"),
+		{lab.ControllerManager, "bind-address", "127.0.0.1", lab.Value(lab.ControllerManager, "bind-address"),
 			"Nobody elsewhere reaches its port. A Prometheus elsewhere does not either: set 0.0.0.0 for it."},
 		{lab.ControllerManager, "profiling", "false", "true", "No /debug/pprof."},
 		{lab.ControllerManager, "terminated-pod-gc-threshold", "1000", "12500", "So many pods that have ended are kept for who wants to see them."},
@@ -83,16 +83,6 @@ func cisSettings(f Facts) []Setting {
 		{lab.Scheduler, "tls-cipher-suites", suites, goSuites, "As the apiserver's."},
 	}
 	return append(all, Setting{Etcd, "cipher-suites", suites, goSuites, "As the apiserver's."})
-}
-
-// labValue is a flag's value in the lab, as it is today.
-func labValue(c lab.Component, name string) string {
-	for _, f := range lab.Flags(c) {
-		if f.Current == name {
-			return f.CurrentValue
-		}
-	}
-	return ""
 }
 
 // cisNotes are what there is to know of cis beyond its settings.

@@ -81,7 +81,7 @@ func TestFilesAreWhereTheFlagsPointTo(t *testing.T) {
 // TestPluginsAreTheLabsAndMore wants none of the lab's to be lost.
 func TestPluginsAreTheLabsAndMore(t *testing.T) {
 	for _, o := range Overrides([]string{CIS}, Facts{}, lab.APIServer) {
-		if o.Name == "enable-admission-plugins" && o.Value != labValue(lab.APIServer, o.Name)+",DenyServiceExternalIPs,EventRateLimit" {
+		if o.Name == "enable-admission-plugins" && o.Value != lab.Value(lab.APIServer, o.Name)+",DenyServiceExternalIPs,EventRateLimit" {
 			t.Errorf("the plugins are %s", o.Value)
 		}
 	}
