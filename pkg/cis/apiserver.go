@@ -32,9 +32,9 @@ var apiServerItems = []item{
 	}},
 	{id: "1.2.3", title: "services cannot take addresses of others for theirs", judge: pluginIsOn(profile.DenyServiceExternalIPs)},
 	{id: "1.2.4", title: "the API server shows kubelets a certificate", judge: func(in *input) verdict {
-		return named(in, in.KubeletClient.Cert, in.KubeletClient.Key)
+		return named(in.KubeletClient.Cert, in.KubeletClient.Key)
 	}},
-	{id: "1.2.5", title: "the API server knows the CA of the kubelets", judge: func(in *input) verdict { return named(in, in.KubeletCA) }},
+	{id: "1.2.5", title: "the API server knows the CA of the kubelets", judge: func(in *input) verdict { return named(in.KubeletCA) }},
 	{id: "1.2.6", title: "authorization is not AlwaysAllow", judge: withAuthorizers(func(in *input, modes []string) verdict {
 		if slices.Contains(modes, "AlwaysAllow") {
 			return fails("everybody may do everything: AlwaysAllow is among "+strings.Join(modes, ","), in.set(lab.APIServer, "authorization-mode", "Node,RBAC"))
@@ -84,17 +84,17 @@ var apiServerItems = []item{
 		if len(in.ServiceAccountKeys) == 0 && in.source(lab.APIServer, "service-account-signing-endpoint") != "" {
 			return passes("the signer behind --service-account-signing-endpoint has them")
 		}
-		return named(in, in.ServiceAccountKeys...)
+		return named(in.ServiceAccountKeys...)
 	}},
 	{id: "1.2.23", title: "the API server shows etcd a certificate", judge: func(in *input) verdict {
-		return named(in, in.EtcdClient.Cert, in.EtcdClient.Key)
+		return named(in.EtcdClient.Cert, in.EtcdClient.Key)
 	}},
 	{id: "1.2.24", title: "the API server has a certificate of the cluster", judge: func(in *input) verdict {
-		return named(in, in.Serving.Cert, in.Serving.Key)
+		return named(in.Serving.Cert, in.Serving.Key)
 	}},
-	{id: "1.2.25", title: "clients are known by their certificates", judge: func(in *input) verdict { return named(in, in.ClientCA) }},
-	{id: "1.2.26", title: "the API server knows the CA of etcd", judge: func(in *input) verdict { return named(in, in.EtcdCA) }},
-	{id: "1.2.27", title: "there is encryption at rest", judge: func(in *input) verdict { return named(in, in.EncryptionConfig) }},
+	{id: "1.2.25", title: "clients are known by their certificates", judge: func(in *input) verdict { return named(in.ClientCA) }},
+	{id: "1.2.26", title: "the API server knows the CA of etcd", judge: func(in *input) verdict { return named(in.EtcdCA) }},
+	{id: "1.2.27", title: "there is encryption at rest", judge: func(in *input) verdict { return named(in.EncryptionConfig) }},
 	{id: "1.2.28", title: "Secrets are encrypted with aescbc, secretbox or KMS", judge: encryptionProvider},
 	{id: "1.2.29", title: "the API server's TLS has strong cipher suites only", judge: func(in *input) verdict {
 		return in.strongSuites(lab.APIServer, in.APIServer.SecureServing.CipherSuites, in.APIServer.SecureServing.MinTLSVersion)
@@ -216,7 +216,7 @@ func authorizerIsOn(mode string) func(*input) verdict {
 }
 
 // named wants files to be named by flags.
-func named(in *input, files ...plan.File) verdict {
+func named(files ...plan.File) verdict {
 	v := passes()
 	if len(files) == 0 {
 		return fails("no file is named", "set it as the lab does; khw-controller flags shows how")

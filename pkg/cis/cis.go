@@ -173,8 +173,7 @@ func (in *input) isLabs(c lab.Component, name string) bool {
 // set it or a user has set something else.
 func (in *input) set(c lab.Component, name, value string) string {
 	by := plan.ArgFlag(c, name+"="+value)
-	source := in.source(c, name)
-	bySomebody := source != "" && source != lab.FromLab && source != lab.FromAdded
+	bySomebody := in.source(c, name) != "" && !in.isLabs(c, name)
 	if bySomebody || !setByProfile(c, name) {
 		return "set " + by
 	}

@@ -30,9 +30,9 @@ var controllerManagerItems = []item{
 		if in.ControllerTokenKey.Path == "" && in.source(lab.APIServer, "service-account-signing-endpoint") != "" {
 			return passes("the signer behind --service-account-signing-endpoint has it")
 		}
-		return named(in, in.ControllerTokenKey)
+		return named(in.ControllerTokenKey)
 	}},
-	{id: "1.3.5", title: "pods are given the cluster's CA", judge: func(in *input) verdict { return named(in, in.RootCA) }},
+	{id: "1.3.5", title: "pods are given the cluster's CA", judge: func(in *input) verdict { return named(in.RootCA) }},
 	{id: "1.3.6", title: "kubelets get new serving certificates", judge: func(in *input) verdict {
 		const gate = "RotateKubeletServerCertificate"
 		for _, c := range lab.Components() {

@@ -65,8 +65,13 @@ const (
 // yieldToFiles leaves out of what the profiles set for the apiserver what it would
 // refuse beside the user's files.
 func (p *Plan) yieldToFiles(set, users []lab.Override) []lab.Override {
-	if anonymous, err := anonymousIn(lastValue(users, authenticationConfigFlag)); err == nil && anonymous != nil {
-		set = slices.DeleteFunc(set, func(o lab.Override) bool { return o.Name == anonymousAuthFlag })
+	if lastValue(set, anonymousAuthFlag) != "" {
+		if anonymous, err := anonymousIn(lastValue(users, authenticationConfigFlag)); err == nil && anonymous != nil {
+			set = slices.DeleteFunc(set, func(o lab.Override) bool { return o.Name == anonymousAuthFlag })
+		}
+	}
+	if lastValue(set, admissionPluginsFlag) == "" {
+		return set
 	}
 	path := lastValue(append(slices.Clone(set), users...), profile.AdmissionConfigFlag)
 	if path != "" && configures(path, profile.EventRateLimit) {
