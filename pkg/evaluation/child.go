@@ -40,9 +40,6 @@ func InChild(ctx context.Context, r Request) ([]Failure, error) {
 	// Not by its own name: under that of a component it is that component.
 	child := exec.CommandContext(ctx, self)
 	child.Args = []string{"khw-controller", Verb}
-	// It ends before there is garbage worth collecting, which would take a quarter of
-	// its CPU time.
-	child.Env = append(os.Environ(), "GOGC=1000")
 	child.Stdin = bytes.NewReader(input)
 	// What it makes for a while goes with it, however it ends.
 	dir, err := os.MkdirTemp("", "khw-check-")
@@ -50,7 +47,9 @@ func InChild(ctx context.Context, r Request) ([]Failure, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	child.Env = append(os.Environ(), "TMPDIR="+dir)
+	// It ends before there is garbage worth collecting, which would take a quarter of
+	// its CPU time.
+	child.Env = append(os.Environ(), "TMPDIR="+dir, "GOGC=1000")
 	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var stdout, stderr bytes.Buffer
 	child.Stdout, child.Stderr = &stdout, &stderr

@@ -5,8 +5,10 @@ package evaluation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -43,8 +45,8 @@ func TestServeWantsARequest(t *testing.T) {
 	}
 }
 
-// TestMain is the child, too, which makes something, says that it runs and waits to be
-// ended.
+// TestMain is the child, too, which makes something, says with which GOGC it runs and
+// waits to be ended.
 func TestMain(m *testing.M) {
 	if os.Args[0] != "khw-controller" {
 		os.Exit(m.Run())
@@ -52,7 +54,11 @@ func TestMain(m *testing.M) {
 	if _, err := os.MkdirTemp("", "left-"); err != nil {
 		os.Exit(1)
 	}
-	if err := os.WriteFile(os.Getenv(childRuns), nil, 0o600); err != nil {
+	runs := os.Getenv(childRuns)
+	if err := os.WriteFile(runs+".new", fmt.Append(nil, debug.SetGCPercent(-1)), 0o600); err != nil {
+		os.Exit(1)
+	}
+	if err := os.Rename(runs+".new", runs); err != nil {
 		os.Exit(1)
 	}
 	time.Sleep(time.Hour) // until it is killed
@@ -78,6 +84,9 @@ func TestAnEvaluationThatIsEndedSaysWhyAndLeavesNothing(t *testing.T) {
 	}
 	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
 		t.Errorf("it leaves %v behind: %v", left, err)
+	}
+	if percent, err := os.ReadFile(runs); err != nil || string(percent) != "1000" {
+		t.Errorf("it runs with GOGC=%s, %v", percent, err)
 	}
 }
 

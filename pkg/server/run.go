@@ -183,5 +183,8 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 		logging.Stopping()
 		life.BeginStop(leave.begin)
 	})
+	if member != nil && member.Alone() && !waits {
+		go apiServer.Load() // while etcd starts, which others could keep waiting
+	}
 	return s.Run(running)
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -80,7 +81,7 @@ func (o *Options) withEtcd(change func(*genericoptions.EtcdOptions)) *Options {
 	return &options
 }
 
-// Server is the Runner of kube-apiserver.
+// Server is the Runner of kube-apiserver, for one run.
 type Server struct {
 	options  *Options
 	pages    map[string]http.Handler
@@ -94,11 +95,18 @@ type Server struct {
 	drain       *drain
 	// deregister takes the server out of the service `kubernetes`.
 	deregister atomic.Pointer[func() error]
+	// load makes its configuration, once, and unload ends what that has begun.
+	load   func() (*app.Config, error)
+	unload context.CancelFunc
 }
 
 // New returns the apiserver with the given options.
 func New(o *Options, etcd Etcd) *Server {
-	return &Server{options: o, etcd: etcd, pages: map[string]http.Handler{}, healthToken: rand.Text(), drain: newDrain()}
+	s := &Server{options: o, etcd: etcd, pages: map[string]http.Handler{}, healthToken: rand.Text(), drain: newDrain()}
+	var loaded context.Context
+	loaded, s.unload = context.WithCancel(context.Background())
+	s.load = sync.OnceValues(func() (*app.Config, error) { return s.configure(loaded) })
+	return s
 }
 
 // SetPage has the secure port show a page of ours at path, in the place of what
@@ -111,21 +119,8 @@ var errNotServing = errors.New("not serving yet")
 // Run serves until ctx ends; then requests in flight are finished, watches
 // ended and connections closed. [Server.TakeLeave] prepares the clients for it.
 func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
-	name, err := cache.NewInformerName(string(lab.APIServer))
-	if err != nil {
-		return err
-	}
-	defer name.Release()
-	options, err := s.encryption.serve(s.options)
-	if err != nil {
-		return err
-	}
-	defer s.encryption.close()
-	completed, err := options.dialing(s.etcd).complete(ctx, name)
-	if err != nil {
-		return err
-	}
-	config, err := app.NewConfig(completed) // loads every file, and opens the secure port
+	defer s.unload()
+	config, err := s.load()
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,13 @@ func peersOf(initialCluster, self string) ([]peer, error) {
 	return peers, nil
 }
 
+// Alone reports whether the member is to be the only one of its cluster, so that its
+// start waits for nobody.
+func (m *Member) Alone() bool {
+	peers, err := peersOf(m.config.InitialCluster, m.config.Name)
+	return err == nil && len(peers) == 0
+}
+
 // askPeers asks all of them at once for their view, as a member that joins does.
 func askPeers(ctx context.Context, cfg *embed.Config, peers []peer) ([]view, error) {
 	transport, err := rafthttp.NewRoundTripper(cfg.PeerTLSInfo, peerTimeout)
