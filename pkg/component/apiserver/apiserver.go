@@ -95,17 +95,15 @@ type Server struct {
 	drain       *drain
 	// deregister takes the server out of the service `kubernetes`.
 	deregister atomic.Pointer[func() error]
-	// load makes its configuration, once, and unload ends what that has begun.
+	// load makes its configuration, once; unload is called for what that has begun.
 	load   func() (*app.Config, error)
-	unload context.CancelFunc
+	unload []func()
 }
 
 // New returns the apiserver with the given options.
 func New(o *Options, etcd Etcd) *Server {
 	s := &Server{options: o, etcd: etcd, pages: map[string]http.Handler{}, healthToken: rand.Text(), drain: newDrain()}
-	var loaded context.Context
-	loaded, s.unload = context.WithCancel(context.Background())
-	s.load = sync.OnceValues(func() (*app.Config, error) { return s.configure(loaded) })
+	s.load = sync.OnceValues(s.configure)
 	return s
 }
 
@@ -119,8 +117,10 @@ var errNotServing = errors.New("not serving yet")
 // Run serves until ctx ends; then requests in flight are finished, watches
 // ended and connections closed. [Server.TakeLeave] prepares the clients for it.
 func (s *Server) Run(ctx context.Context, _ supervisor.Report) error {
-	defer s.unload()
 	config, err := s.load()
+	for _, end := range s.unload {
+		defer end()
+	}
 	if err != nil {
 		return err
 	}

@@ -26,19 +26,20 @@ func (s *Server) Load() {
 	})
 }
 
-// configure completes the options and makes the configuration, of which some goes on
-// until ctx ends.
-func (s *Server) configure(ctx context.Context) (*app.Config, error) {
+// configure completes the options and makes the configuration.
+func (s *Server) configure() (*app.Config, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.unload = append(s.unload, cancel)
 	name, err := cache.NewInformerName(string(lab.APIServer))
 	if err != nil {
 		return nil, err
 	}
-	context.AfterFunc(ctx, name.Release)
+	s.unload = append(s.unload, name.Release)
 	options, err := s.encryption.serve(s.options)
 	if err != nil {
 		return nil, err
 	}
-	context.AfterFunc(ctx, s.encryption.close)
+	s.unload = append(s.unload, s.encryption.close)
 	completed, err := options.dialing(s.etcd).complete(ctx, name)
 	if err != nil {
 		return nil, err
