@@ -55,6 +55,8 @@ type Config struct {
 	KubeletClientCertificate string
 	// ManifestsDir is where more manifests are. It need not exist.
 	ManifestsDir string
+	// Process is the one that it runs in.
+	Process election.Process
 }
 
 // Bootstrap is the Runner that applies. It is unhealthy while something is not
@@ -105,6 +107,7 @@ func (b *Bootstrap) Run(ctx context.Context, report supervisor.Report) error {
 		LeaderElectionConfiguration: leaseTimings,
 		Client:                      client,
 		Recorder:                    recorder,
+		Process:                     b.config.Process,
 	}, &candidate{Bootstrap: b, client: config, recorder: recorder, report: report})
 	if err != nil {
 		return err

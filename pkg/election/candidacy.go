@@ -117,7 +117,7 @@ func (c *campaign) signalAttempt() {
 
 func (r *runner) electorConfig(fence *Fence, c *campaign, callbacks leaderelection.LeaderCallbacks) leaderelection.LeaderElectionConfig {
 	return leaderelection.LeaderElectionConfig{
-		Lock: &fencingLock{fence: fence, health: r.Health, attempted: c.signalAttempt, Interface: &resourcelock.LeaseLock{
+		Lock: &fencingLock{fence: fence, health: r.Health, process: r.Process, attempted: c.signalAttempt, Interface: &resourcelock.LeaseLock{
 			LeaseMeta:  metav1.ObjectMeta{Namespace: r.ResourceNamespace, Name: r.ResourceName},
 			Client:     r.Client.CoordinationV1(),
 			LockConfig: resourcelock.ResourceLockConfig{Identity: r.identity, EventRecorder: r.Recorder},

@@ -56,6 +56,13 @@ func (h *LeaseHealth) seen(record resourcelock.LeaderElectionRecord) {
 	h.record, h.changed, h.err, h.unread = &record, time.Now(), nil, false
 }
 
+// unchanged returns for how long the record has been seen to be as it is.
+func (h *LeaseHealth) unchanged() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Since(h.changed)
+}
+
 // gone takes that there is no lease, and returns the one that is to be waited out
 // all the same, or nil: a lease that was deleted under its holder may have been
 // renewed a moment ago, and its holder acts on until it knows.

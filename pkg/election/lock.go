@@ -16,6 +16,8 @@ type fencingLock struct {
 	resourcelock.Interface
 	fence  *Fence
 	health *LeaseHealth
+	// process is the one that the lock is in.
+	process Process
 	// attempted is called after every attempt, once health knows of it.
 	attempted func()
 	holder    string // as last read
@@ -49,8 +51,24 @@ func (l *fencingLock) Get(ctx context.Context) (*resourcelock.LeaderElectionReco
 			l.fence.Close()
 			l.health.ended()
 		}
+		l.shorten(record)
 	}
 	return record, raw, err
+}
+
+// shorten has the elector wait for the lease of another holder no longer than that may
+// be alive: it begins to count at its own first look, and this replica has had others
+// before, while it filled its caches. raw, by which it sees a renewal, stays as it is.
+func (l *fencingLock) shorten(record *resourcelock.LeaderElectionRecord) {
+	if l.holder == "" || l.holder == l.Identity() {
+		return
+	}
+	lasts, unchanged := time.Duration(record.LeaseDurationSeconds)*time.Second, l.health.unchanged()
+	if unchanged >= lasts || l.process.hasEnded(l.holder) {
+		record.HolderIdentity = "" // as if it had been released
+		return
+	}
+	record.LeaseDurationSeconds -= int(unchanged.Seconds())
 }
 
 // asHeld answers with a lease that was deleted as if it were there.

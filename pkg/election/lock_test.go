@@ -46,7 +46,7 @@ func (l *storedLock) Create(ctx context.Context, r resourcelock.LeaderElectionRe
 }
 
 func by(holder string) resourcelock.LeaderElectionRecord {
-	return resourcelock.LeaderElectionRecord{HolderIdentity: holder, RenewTime: metav1.NewTime(time.Now().Add(-2 * time.Second))}
+	return resourcelock.LeaderElectionRecord{HolderIdentity: holder, LeaseDurationSeconds: 15, RenewTime: metav1.NewTime(time.Now().Add(-2 * time.Second))}
 }
 
 func TestTheFenceMovesWithTheLease(t *testing.T) {

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilrand "k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/kubernetes"
 	restclient "k8s.io/client-go/rest"
@@ -53,9 +55,33 @@ type Config struct {
 	WatchDog *leaderelection.HealthzAdaptor
 	// Health is told how the lease is doing; nil: nobody wants to know.
 	Health *LeaseHealth
+	// Process is the one that the replica is in; zero: nothing is known of it.
+	Process Process
 	// Hindered returns what keeps the Candidate from its work, or nil; nil: nothing
 	// is known to.
 	Hindered func(context.Context) error
+}
+
+// Process tells holders of leases apart by the process that they are in. Its ID is in
+// the identity of each.
+type Process struct {
+	ID string
+	// Predecessor is the ID of a process that has ended, or empty. Nobody else holds a
+	// lease of it, so that nobody has to wait for that to run out.
+	Predecessor string
+}
+
+// identity returns a new one, which begins as that of the stock components.
+func (p Process) identity(host string) string {
+	if p.ID == "" {
+		return host + "_" + string(uuid.NewUUID())
+	}
+	return host + "_" + p.ID + "-" + utilrand.String(5)
+}
+
+// hasEnded reports whether holder is known to act no more.
+func (p Process) hasEnded(holder string) bool {
+	return p.Predecessor != "" && strings.Contains(holder, "_"+p.Predecessor+"-")
 }
 
 // NewClient returns a client for Config: a renewal that hangs is given up after
@@ -80,7 +106,7 @@ func NewRunner(config Config, candidate Candidate) (supervisor.Runner, error) {
 	return &runner{
 		Config:      config,
 		candidate:   candidate,
-		identity:    host + "_" + string(uuid.NewUUID()),
+		identity:    config.Process.identity(host),
 		stopTimeout: supervisor.StopTimeout,
 	}, nil
 }
@@ -173,27 +199,32 @@ func (r *runner) term(ctx context.Context, report supervisor.Report) error {
 // preparing is what a replica says that fills its caches.
 const preparing = "fills its caches"
 
-// tellOfPreparing tells every retry period why the preparation may last, until the
-// function that it returns is called: informers log their trouble and try for ever.
+// tellOfPreparing looks at the lease, until the function that it returns is called, and
+// tells every retry period why the preparation may last: informers log their trouble and
+// try for ever. What a dead holder's lease lasts is waited for meanwhile.
 func (r *runner) tellOfPreparing(ctx context.Context, report supervisor.Report) (prepared func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(r.RetryPeriod.Duration):
+		for first := true; ; first = false {
+			lease, err := r.Client.CoordinationV1().Leases(r.ResourceNamespace).Get(ctx, r.ResourceName, metav1.GetOptions{})
+			if err == nil {
+				r.Health.seen(*resourcelock.LeaseSpecToLeaderElectionRecord(&lease.Spec))
 			}
-			_, err := r.Client.CoordinationV1().Leases(r.ResourceNamespace).Get(ctx, r.ResourceName, metav1.GetOptions{})
 			switch {
 			case ctx.Err() != nil:
 				return
+			case first: // it is early to say anything
 			case err == nil || apierrors.IsNotFound(err):
 				report(supervisor.Starting, preparing+r.hindrance(ctx))
 			default:
 				report(supervisor.Starting, preparing+", and the apiserver cannot be asked: "+oneLine(err))
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(r.RetryPeriod.Duration):
 			}
 		}
 	}()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -18,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	componentbaseconfig "k8s.io/component-base/config"
+	"k8s.io/utils/ptr"
 
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -519,5 +521,111 @@ func TestValidate(t *testing.T) {
 				t.Errorf("got %v, want %q", err, test.says)
 			}
 		})
+	}
+}
+
+// heldBy is a cluster whose lease somebody has just renewed.
+func heldBy(t *testing.T, holder string) kubernetes.Interface {
+	t.Helper()
+	client := fake.NewClientset()
+	if _, err := client.CoordinationV1().Leases("kube-system").Create(t.Context(), &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "kube-scheduler"},
+		Spec: coordinationv1.LeaseSpec{
+			HolderIdentity: ptr.To(holder), LeaseDurationSeconds: ptr.To[int32](15),
+			RenewTime: ptr.To(metav1.NowMicro()), AcquireTime: ptr.To(metav1.NowMicro()),
+		},
+	}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// filling takes a while to prepare.
+type filling struct {
+	*actor
+	takes time.Duration
+}
+
+func (f filling) Prepare(ctx context.Context, fence *Fence) (Term, error) {
+	time.Sleep(f.takes)
+	return f.actor.Prepare(ctx, fence)
+}
+
+// TestHowLongAnothersLeaseIsWaitedFor has one that is renewed no more: it runs out 15 s
+// after it was first seen, however long the preparation takes, and that of a process that
+// has ended need not run out.
+func TestHowLongAnothersLeaseIsWaitedFor(t *testing.T) {
+	stock := componentbaseconfig.LeaderElectionConfiguration{
+		LeaderElect: true, ResourceName: "kube-scheduler", ResourceNamespace: "kube-system",
+		LeaseDuration: metav1.Duration{Duration: 15 * time.Second},
+		RenewDeadline: metav1.Duration{Duration: 10 * time.Second},
+		RetryPeriod:   metav1.Duration{Duration: 2 * time.Second},
+	}
+	const turn = 5 * time.Second // between two attempts of an elector, at most
+	for name, test := range map[string]struct {
+		holder   string
+		prepares time.Duration
+		min, max time.Duration
+	}{
+		"another's":                            {"a_OTHER-12345", 0, 15 * time.Second, 15*time.Second + turn},
+		"another's, and a long preparation":    {"a_OTHER-12345", 10 * time.Second, 15 * time.Second, 15*time.Second + turn},
+		"another's, and a longer preparation":  {"a_OTHER-12345", 40 * time.Second, 40 * time.Second, 40 * time.Second},
+		"its predecessor's":                    {"a_BEFORE-12345", 0, 0, 0},
+		"its predecessor's, while it prepares": {"a_BEFORE-12345", 10 * time.Second, 10 * time.Second, 10 * time.Second},
+		"of a name like its predecessor's":     {"a_BEFORE2-12345", 0, 15 * time.Second, 15*time.Second + turn},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newActor()
+				r, err := NewRunner(Config{
+					LeaderElectionConfiguration: stock, Client: heldBy(t, test.holder),
+					Process: Process{ID: "THIS", Predecessor: "BEFORE"},
+				}, filling{a, test.prepares})
+				if err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() { ended <- r.Run(ctx, a.report) }()
+				for state := range a.states {
+					if state == supervisor.Leading {
+						break
+					}
+				}
+				if took := time.Since(began); took < test.min || took > test.max {
+					t.Errorf("it leads after %s, not between %s and %s", took, test.min, test.max)
+				}
+				cancel()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func TestProcessesAreTold(t *testing.T) {
+	var none Process
+	before, after := Process{ID: "ONE"}, Process{ID: "TWO", Predecessor: "ONE"}
+	for name, test := range map[string]struct {
+		p      Process
+		holder string
+		want   bool
+	}{
+		"the one before":               {after, before.identity("a"), true},
+		"the one before, a host of _":  {after, before.identity("a_b"), true},
+		"itself":                       {after, after.identity("a"), false},
+		"a stock component":            {after, none.identity("a"), false},
+		"where none is known":          {none, none.identity("a"), false},
+		"where none is known, of ours": {before, after.identity("a"), false},
+		"nobody":                       {after, "", false},
+	} {
+		if got := test.p.hasEnded(test.holder); got != test.want {
+			t.Errorf("%s: %s has ended: %v", name, test.holder, got)
+		}
+	}
+	if after.identity("a") == after.identity("a") {
+		t.Error("two runs in a process have one identity")
 	}
 }

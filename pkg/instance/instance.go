@@ -5,6 +5,7 @@
 package instance
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +22,10 @@ import (
 type Info struct {
 	PID     int       `json:"pid"`
 	Started time.Time `json:"started"`
+	// ID is the process's own, among all there ever were, and Boot that of the kernel
+	// (/proc/sys/kernel/random/boot_id), both empty where they are not known.
+	ID   string `json:"id,omitempty"`
+	Boot string `json:"boot,omitempty"`
 	// Ended is when the holder said it was done; zero while it runs, and for
 	// ever when it was killed, crashed, or left through os.Exit.
 	Ended time.Time `json:"ended,omitzero"`
@@ -53,7 +58,7 @@ func Acquire(path string) (*Lock, error) {
 		}
 		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
-	l := &Lock{file: f, info: Info{PID: os.Getpid(), Started: time.Now()}}
+	l := &Lock{file: f, info: Info{PID: os.Getpid(), Started: time.Now(), ID: rand.Text(), Boot: boot()}}
 	if info, err := read(f); err == nil && info.PID != 0 {
 		l.previous = &info
 	}
@@ -75,6 +80,25 @@ func (l *Lock) Previous() (Info, bool) {
 		return Info{}, false
 	}
 	return *l.previous, true
+}
+
+// ID returns what tells this process from all others.
+func (l *Lock) ID() string { return l.info.ID }
+
+// Predecessor returns the ID of a process that is known to have ended: the holder
+// before this one, on the same kernel. Of another kernel it may be that of a machine that
+// this one is a copy of. It is empty where nothing is known.
+func (l *Lock) Predecessor() string {
+	if l.previous == nil || l.info.Boot == "" || l.previous.Boot != l.info.Boot {
+		return ""
+	}
+	return l.previous.ID
+}
+
+// boot returns which start of the kernel this is.
+func boot() string {
+	id, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // then it is not known
+	return strings.TrimSpace(string(id))
 }
 
 // maxError bounds what the file keeps of an error, in bytes.

@@ -143,3 +143,30 @@ func TestTheErrorOfAnEndIsKept(t *testing.T) {
 		}
 	}
 }
+
+func TestThePredecessorIsOneThatHasEnded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	first := acquire(t, path)
+	if first.ID() == "" || first.Predecessor() != "" {
+		t.Errorf("the first is %q, after %q", first.ID(), first.Predecessor())
+	}
+	if err := first.file.Close(); err != nil { // as the kernel does after a kill
+		t.Fatal(err)
+	}
+	second := acquire(t, path)
+	if second.ID() == first.ID() || second.Predecessor() != first.ID() {
+		t.Errorf("%q comes after %q, not %q", second.ID(), second.Predecessor(), first.ID())
+	}
+	// On a copy of the machine, the holder may go on where it was.
+	second.info.Boot = "of another kernel"
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	third := acquire(t, path)
+	if third.Predecessor() != "" {
+		t.Errorf("%q has a predecessor on another kernel: %q", third.ID(), third.Predecessor())
+	}
+	if err := third.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

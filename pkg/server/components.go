@@ -11,6 +11,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/component/etcd"
 	"github.com/khw-controller/khw-controller/pkg/component/scheduler"
 	"github.com/khw-controller/khw-controller/pkg/defrag"
+	"github.com/khw-controller/khw-controller/pkg/election"
 	"github.com/khw-controller/khw-controller/pkg/healthz"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/paths"
@@ -40,19 +41,20 @@ func newSchedule(p *plan.Plan, a *apiserver.Server) *snapshot.Schedule {
 	}
 }
 
-func newBootstrap(p *plan.Plan, a *apiserver.Server) *bootstrap.Bootstrap {
+func newBootstrap(p *plan.Plan, a *apiserver.Server, process election.Process) *bootstrap.Bootstrap {
 	return bootstrap.New(bootstrap.Config{
 		Client:                   a.LoopbackClient,
 		KubeletClientCertificate: p.KubeletClient.Cert.Path,
 		ManifestsDir:             p.Path(paths.Manifests),
+		Process:                  process,
 	})
 }
 
 // components lists what the plan runs, with what each needs, and whose leases there
 // are. member is nil where etcd is not embedded; notReady is why health checks are
-// answered with no whatever the apiserver says, or returns "", and d is how a stop is
-// taken notice of.
-func components(p *plan.Plan, member *etcd.Member, a *apiserver.Server, b *bootstrap.Bootstrap, notReady func() healthz.Verdict, d *departure) ([]supervisor.Component, []leaseOf) {
+// answered with no whatever the apiserver says, or returns "", d is how a stop is taken
+// notice of, and process is this one.
+func components(p *plan.Plan, member *etcd.Member, a *apiserver.Server, b *bootstrap.Bootstrap, process election.Process, notReady func() healthz.Verdict, d *departure) ([]supervisor.Component, []leaseOf) {
 	restarted := func(r supervisor.Runner) supervisor.Runner {
 		return supervisor.WithRestart(r, supervisor.DefaultBackoff)
 	}
@@ -64,6 +66,7 @@ func components(p *plan.Plan, member *etcd.Member, a *apiserver.Server, b *boots
 	}
 	needsAPIServer := []string{string(lab.APIServer)}
 	manager, sched := controllermanager.New(p.ControllerManager, a.InProcess), scheduler.New(p.Scheduler, a.InProcess)
+	manager.Process, sched.Process = process, process
 	leases := []leaseOf{{string(lab.ControllerManager), &manager.Lease}, {string(lab.Scheduler), &sched.Lease}}
 	all = append(all,
 		supervisor.Component{Name: string(lab.APIServer), Critical: true, Needs: apiServerNeeds, Runner: &departing{a, d}},

@@ -32,15 +32,17 @@ const (
 
 // How often the heap is looked at in a start, and after it; after how many looks in a
 // row the process is at rest, when memory is given back, and after how many once more,
-// when nothing is left to come; and in how many looks it allocates as much as is alive,
-// at most when it works, and at least when it rests.
+// when nothing is left to come, both with one more for each livePerLook that is alive,
+// since to give back costs a collection; and in how many looks it allocates as much as is
+// alive, at most when it works, and at least when it rests.
 const (
-	startLook  = 10 * time.Millisecond
-	look       = time.Second
-	restLooks  = 2
-	againLooks = 10
-	workAllocs = 10
-	restAllocs = 20
+	startLook   = 10 * time.Millisecond
+	look        = time.Second
+	restLooks   = 2
+	againLooks  = 10
+	livePerLook = 64 << 20
+	workAllocs  = 10
+	restAllocs  = 20
 )
 
 // timerSlack is by how much the kernel may let a sleep of the process at rest last
@@ -140,17 +142,18 @@ func (p *pace) look(now heap) {
 		p.rests++
 	}
 	p.rested++
+	more := int(now.live / livePerLook)
 	switch {
 	case p.resting && allocated*workAllocs > now.live:
 		p.resting = false
 		p.gc(goPercent)
 		p.slack(0)
-	case !p.resting && p.rests >= restLooks:
+	case !p.resting && p.rests >= restLooks+more:
 		p.resting, p.rested = true, 0
 		p.gc(p.atRest)
 		p.slack(timerSlack)
 		p.free()
-	case p.resting && p.rested == againLooks:
+	case p.resting && p.rested == againLooks+more:
 		p.free()
 	}
 }

@@ -72,8 +72,9 @@ func (f *follower) did(rate uint64) []int {
 
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const works, between, rests = 20 << 20, 8 << 20, 2 << 20 // of 100 MiB that are alive
-		f := follow(t, heap{now: 10 << 20, live: 100 << 20}, startHeap)
+		const live, works, between, rests = 100 << 20, 20 << 20, 8 << 20, 2 << 20
+		const restLooks, againLooks = restLooks + live/livePerLook, againLooks + live/livePerLook
+		f := follow(t, heap{now: 10 << 20, live: live}, startHeap)
 		atRest := []int{50, int(timerSlack), 0}
 		for _, phase := range []struct {
 			what  string
@@ -89,7 +90,7 @@ func TestPace(t *testing.T) {
 			{"rest for good", time.Hour, nil, between},
 			{"neither, after rest", time.Hour, nil, works},
 			{"work again", 2 * look, []int{goPercent, 0}, rests},
-			{"a pause", look, nil, works},
+			{"a pause", (restLooks - 1) * look, nil, works},
 			{"work after a pause", 2 * look, nil, between},
 			{"neither, after work", time.Hour, nil, rests},
 			{"rest again", (restLooks + 1) * look, atRest, works},
@@ -100,6 +101,21 @@ func TestPace(t *testing.T) {
 			if got := f.did(phase.then); !slices.Equal(got, phase.does) {
 				t.Errorf("%s: it does %v, want %v", phase.what, got, phase.does)
 			}
+		}
+	})
+}
+
+func TestWhatIsAliveTakesLongerToRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := follow(t, heap{now: startHeap, live: 1 << 30}, 0)
+		const looks = restLooks + 1<<30/livePerLook
+		time.Sleep(looks*look - look/2)
+		if got, want := f.did(0), []int{startPercent, goPercent}; !slices.Equal(got, want) {
+			t.Errorf("before %d looks it has done %v, want %v", looks, got, want)
+		}
+		time.Sleep(look)
+		if got, want := f.did(0), []int{50, int(timerSlack), 0}; !slices.Equal(got, want) {
+			t.Errorf("then it does %v, want %v", got, want)
 		}
 	})
 }

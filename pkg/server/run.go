@@ -17,6 +17,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/component/etcd"
 	"github.com/khw-controller/khw-controller/pkg/component/metrics"
 	"github.com/khw-controller/khw-controller/pkg/crash"
+	"github.com/khw-controller/khw-controller/pkg/election"
 	"github.com/khw-controller/khw-controller/pkg/etcdbalancer"
 	"github.com/khw-controller/khw-controller/pkg/healthz"
 	"github.com/khw-controller/khw-controller/pkg/instance"
@@ -79,7 +80,8 @@ func Run(ctx context.Context, p *plan.Plan, n notify.Notifier, r Reloads) (err e
 	if why := p.Unaudited(); why != "" {
 		klog.InfoS("Nothing is audited", "reason", why)
 	}
-	return supervise(ctx, p, reporter, n, r, waits)
+	process := election.Process{ID: lock.ID(), Predecessor: lock.Predecessor()}
+	return supervise(ctx, p, process, reporter, n, r, waits)
 }
 
 // mustPass makes every check and returns the errors found, one line each, and
@@ -113,7 +115,7 @@ func enableCrashReports(path string, lock *instance.Lock) (*crash.Reporter, erro
 
 // supervise runs the components, and everything that watches them, until ctx ends
 // and all have stopped. Where it waits, what time can mend is waited for first.
-func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n notify.Notifier, r Reloads, waits bool) error {
+func supervise(ctx context.Context, p *plan.Plan, process election.Process, reporter *crash.Reporter, n notify.Notifier, r Reloads, waits bool) error {
 	fatal := func(reason string) { die(reporter, reason) }
 	var member *etcd.Member
 	var toEtcd apiserver.Etcd
@@ -128,10 +130,10 @@ func supervise(ctx context.Context, p *plan.Plan, reporter *crash.Reporter, n no
 		balancer.OnOutage = logging.Outage
 	}
 	apiServer := apiserver.New(p.APIServer, toEtcd)
-	bootstrap := newBootstrap(p, apiServer)
+	bootstrap := newBootstrap(p, apiServer, process)
 	var ready lifecycle.Readiness
 	leave := &departure{checkers: healthz.NewCheckers(p.Config.HealthzUnhealthyThreshold), configured: p.Config.ShutdownDelay}
-	all, leases := components(p, member, apiServer, bootstrap, ready.NotReady, leave)
+	all, leases := components(p, member, apiServer, bootstrap, process, ready.NotReady, leave)
 	waiting := newWaiting(p)
 	if waits {
 		all = afterWaiting(all, waiting)

@@ -10,6 +10,7 @@ import (
 	"k8s.io/kubernetes/cmd/kube-controller-manager/app"
 
 	"github.com/khw-controller/khw-controller/pkg/component/elected"
+	"github.com/khw-controller/khw-controller/pkg/election"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -18,6 +19,8 @@ import (
 type Manager struct {
 	options *Options
 	wrap    transport.WrapperFunc
+	// Process is the one that it runs in, and is set before Run.
+	Process election.Process
 	// Health is what the supervisor asks for its health.
 	elected.Health
 }
@@ -45,6 +48,7 @@ func (m *Manager) Run(ctx context.Context, report supervisor.Report) error {
 		Kubeconfig:     c.Kubeconfig,
 		Recorder:       c.EventRecorder,
 		Health:         &m.Health,
+		Process:        m.Process,
 		SecureServing:  c.SecureServing,
 		Authentication: &c.Authentication,
 		Authorization:  &c.Authorization,

@@ -42,6 +42,8 @@ type Config struct {
 	Kubeconfig *restclient.Config
 	// Health is told how the replica is doing.
 	Health *Health
+	// Process is the one that the replica is in.
+	Process election.Process
 	// Recorder records who became leader.
 	Recorder resourcelock.EventRecorder
 
@@ -112,6 +114,7 @@ func (r *Replica) lead(ctx context.Context, c *candidate, report supervisor.Repo
 		Recorder:                    r.config.Recorder,
 		WatchDog:                    r.watchdog,
 		Health:                      &r.config.Health.Lease,
+		Process:                     r.config.Process,
 		Hindered:                    r.config.Health.Rights.Healthy,
 	}, c)
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler"
 
 	"github.com/khw-controller/khw-controller/pkg/component/elected"
+	"github.com/khw-controller/khw-controller/pkg/election"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
@@ -30,6 +31,8 @@ import (
 type Scheduler struct {
 	options *Options
 	wrap    transport.WrapperFunc
+	// Process is the one that it runs in, and is set before Run.
+	Process election.Process
 	// Health is what the supervisor asks for its health.
 	elected.Health
 }
@@ -58,6 +61,7 @@ func (s *Scheduler) Run(ctx context.Context, report supervisor.Report) error {
 		Kubeconfig:     c.KubeConfig,
 		Recorder:       c.EventBroadcaster.DeprecatedNewLegacyRecorder(schedulerName(c)),
 		Health:         &s.Health,
+		Process:        s.Process,
 		SecureServing:  c.SecureServing,
 		Authentication: &c.Authentication,
 		Authorization:  &c.Authorization,
