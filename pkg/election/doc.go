@@ -10,5 +10,7 @@
 // them, on the stock leases, so that a stock replica and ours exclude each
 // other: a [Candidate] prepares a [Term], leads it while the lease is held, and
 // is stopped completely before the next term begins. A [Fence] in its clients
-// sees to it that nothing is written without the lease.
+// sees to it that nothing is written without the lease. The lease of a [Process] that
+// has ended is taken at once, and another's when it has not been renewed for as long as
+// it lasts, looked at from the beginning of a preparation on.
 package election
