@@ -204,12 +204,17 @@ func (c *candidate) Prepare(_ context.Context, fence *election.Fence) (election.
 	if err != nil {
 		return nil, err
 	}
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, err
-	}
 	return &term{
 		candidate: c, apply: a.apply, resourceOf: a.resourceOf, metadata: watching,
-		defaults: func() []defaults.Object { return append(defaults.Roles(client), defaults.PriorityClasses(client)...) },
+		defaults: func(ctx context.Context) ([]defaults.Object, error) {
+			// Upstream's code for roles takes no context: what a webhook holds must not hold a stop.
+			bound := restclient.CopyConfig(config)
+			bound.Wrap(election.Until(ctx).Wrap)
+			client, err := kubernetes.NewForConfig(bound)
+			if err != nil {
+				return nil, err
+			}
+			return append(defaults.Roles(client), defaults.PriorityClasses(client)...), nil
+		},
 	}, nil
 }

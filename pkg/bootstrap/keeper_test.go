@@ -241,7 +241,7 @@ func TestDefaultsAreKeptAsFarAsTheyAreServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFakeCluster(t.TempDir())
 		client := fake.NewClientset()
-		w.term.defaults = func() []defaults.Object { return defaults.PriorityClasses(client) }
+		w.term.defaults = func(context.Context) ([]defaults.Object, error) { return defaults.PriorityClasses(client), nil }
 		serve := w.term.resourceOf
 		var served atomic.Bool
 		w.term.resourceOf = func(kind schema.GroupVersionKind) (schema.GroupVersionResource, error) {

@@ -23,7 +23,11 @@ func (t *term) keepDefaults(ctx context.Context) error {
 	if t.defaultsKept {
 		return nil
 	}
-	for _, o := range t.defaults() {
+	all, err := t.defaults(ctx)
+	if err != nil {
+		return fmt.Errorf("%s cannot be kept: %w", kubernetesDefaults, err)
+	}
+	for _, o := range all {
 		resource, err := t.resourceOf(o.Kind)
 		if apimeta.IsNoMatchError(err) {
 			continue

@@ -32,8 +32,9 @@ type term struct {
 	// resourceOf returns as what a kind is served.
 	resourceOf func(schema.GroupVersionKind) (schema.GroupVersionResource, error)
 	metadata   metadata.Interface
-	// defaults returns what Kubernetes has by default. A standby has no use for it.
-	defaults func() []defaults.Object
+	// defaults returns what Kubernetes has by default, which is made until ctx ends. A
+	// standby has no use for it.
+	defaults func(ctx context.Context) ([]defaults.Object, error)
 
 	// Of a round:
 

@@ -5,6 +5,9 @@ package bootstrap
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,10 +22,12 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	fakemetadata "k8s.io/client-go/metadata/fake"
+	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/component-base/metrics/testutil"
 
 	"github.com/khw-controller/khw-controller/pkg/defaults"
+	"github.com/khw-controller/khw-controller/pkg/election"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
@@ -75,7 +80,7 @@ func newFakeCluster(dir string) *fakeCluster {
 	w.term = &term{
 		candidate: &candidate{Bootstrap: New(Config{ManifestsDir: dir}), recorder: w.events, report: report},
 		metadata:  w.metadata,
-		defaults:  func() []defaults.Object { return nil },
+		defaults:  func(context.Context) ([]defaults.Object, error) { return nil, nil },
 		resourceOf: func(kind schema.GroupVersionKind) (schema.GroupVersionResource, error) {
 			resource, _ := meta.UnsafeGuessKindToResource(kind)
 			return resource, nil
@@ -252,5 +257,47 @@ func TestTroubleIsToldOnceInATerm(t *testing.T) {
 	}
 	if len(said) != 1 || !strings.HasPrefix(said[0], "Warning ApplyFailed ClusterRole "+role) || !strings.Contains(said[0], "the webhook is down") {
 		t.Errorf("said %q", said)
+	}
+}
+
+// TestADefaultThatIsHeldUpDoesNotHoldUpTheEnd has an apiserver not answer who makes a
+// role, as one does whose webhook hangs.
+func TestADefaultThatIsHeldUpDoesNotHoldUpTheEnd(t *testing.T) {
+	held := make(chan string, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte(`{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}`))
+			return
+		}
+		// The server sees that a client has gone once it has read what it sent.
+		_, _ = io.Copy(io.Discard, r.Body)
+		held <- r.Method + " " + r.URL.Path
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	c := &candidate{Bootstrap: New(Config{}), client: &restclient.Config{Host: server.URL}}
+	prepared, err := c.Prepare(ctx, election.Until(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := prepared.(*term).defaults(ctx)
+	if err != nil || len(all) < 70 {
+		t.Fatalf("%d defaults, %v", len(all), err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := all[0].Ensure(ctx)
+		ended <- err
+	}()
+	if got := <-held; !strings.HasSuffix(got, "/clusterroles") {
+		t.Errorf("it asks for %s", got)
+	}
+	stop()
+	if err := <-ended; err == nil {
+		t.Error("what was never made is taken for made")
 	}
 }

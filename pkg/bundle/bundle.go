@@ -42,6 +42,8 @@ type Request struct {
 	ServiceRange string
 	// KeyAlgorithm is that of keys that are made.
 	KeyAlgorithm pki.KeyAlgorithm
+	// Profiles are those that the config file is to name; none: as it is, or none.
+	Profiles []string
 	// Authority signs; nil for the bundle's, or one that is made.
 	Authority *pki.Authority
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/controllers"
 	"github.com/khw-controller/khw-controller/pkg/pki"
+	"github.com/khw-controller/khw-controller/pkg/profile"
 )
 
 func list(t *testing.T, items ...string) controllers.List {
@@ -176,6 +177,40 @@ func TestAddTo(t *testing.T) {
 	}
 	if !strings.Contains(after["khw-controller.yaml"], "logging-format: json # ours\n") || len(after) != len(before)+3 {
 		t.Errorf("left: %v", slices.Sorted(maps.Keys(after)))
+	}
+}
+
+// TestProfiles wants them in the config file: those of a new bundle, others in one that is
+// there, and those that are there where none are asked for.
+func TestProfiles(t *testing.T) {
+	r := labs(t)
+	for _, test := range []struct{ wanted, left []string }{
+		{[]string{"edge"}, []string{"edge"}}, {nil, []string{"edge"}}, {[]string{"edge", "cis"}, []string{"edge", "cis"}},
+	} {
+		r.Profiles = test.wanted
+		b := write(t, r)
+		data, err := os.ReadFile(filepath.Join(r.Dir, "khw-controller.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		values, err := config.Read("", data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if named, err := profile.Parse(strings.Join(values["profile"], ",")); err != nil || !slices.Equal(named, test.left) {
+			t.Errorf("%v: it has %v, %v", test.wanted, named, err)
+		}
+		if l, err := parseControllers(values); err != nil || l.String() != r.Controllers.String() {
+			t.Errorf("%v: it lists %v, %v", test.wanted, l, err)
+		}
+		for _, c := range b.Changes {
+			if c.Action == pki.Edit && c.Why != "it has another profile" {
+				t.Errorf("%v: %s: %s", test.wanted, c.Path, c.Why)
+			}
+		}
+		if write(t, r).Pending() != 0 {
+			t.Errorf("%v: the same again changes something", test.wanted)
+		}
 	}
 }
 

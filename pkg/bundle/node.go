@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/khw-controller/khw-controller/pkg/atomicfiles"
@@ -16,6 +17,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/controllers"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/pkg/pki"
+	"github.com/khw-controller/khw-controller/pkg/profile"
 )
 
 // node is a directory of a bundle, and the controllers that it is for: one, or all.
@@ -78,7 +80,7 @@ func (n node) spec(r Request, there *existing) (pki.Spec, error) {
 }
 
 // config returns what becomes of the config file: the one that the packages
-// install, with the list of controllers.
+// install, with the list of controllers and the profiles.
 func (n node) config(r Request) (pki.Change, error) {
 	path := configIn(n.dir)
 	old, err := os.ReadFile(path)
@@ -90,7 +92,11 @@ func (n node) config(r Request) (pki.Change, error) {
 	if err != nil {
 		return pki.Change{}, err
 	}
-	data, err := withControllers(path, old, n.all)
+	listed, err := withControllers(path, old, n.all)
+	if err != nil {
+		return pki.Change{}, err
+	}
+	data, err := withProfiles(path, listed, r.Profiles)
 	if err != nil {
 		return pki.Change{}, err
 	}
@@ -99,6 +105,8 @@ func (n node) config(r Request) (pki.Change, error) {
 	case action == pki.Make:
 	case bytes.Equal(old, data):
 		action = pki.Keep
+	case bytes.Equal(old, listed):
+		why = "it has another profile"
 	default:
 		why = "it lists other controllers"
 	}
@@ -139,4 +147,16 @@ func withControllers(path string, data []byte, all controllers.List) ([]byte, er
 		return data, nil
 	}
 	return config.Edit(path, data, controllersKey, items)
+}
+
+// withProfiles sets the profiles, where some are wanted.
+func withProfiles(path string, data []byte, wanted []string) ([]byte, error) {
+	values, err := config.Read(path, data)
+	if err != nil || len(wanted) == 0 {
+		return data, err
+	}
+	if named, err := profile.Parse(strings.Join(values[profileKey], ",")); err == nil && slices.Equal(named, wanted) {
+		return data, nil
+	}
+	return config.Edit(path, data, profileKey, wanted)
 }

@@ -31,10 +31,12 @@ type existing struct {
 	public []string
 }
 
-// controllersKey is the key of the config file with the list of controllers, and
-// serviceRange the flag of two components with the service range.
+// controllersKey is the key of the config file with the list of controllers, profileKey
+// that with the profiles, and serviceRange the flag of two components with the service
+// range.
 const (
 	controllersKey = "controllers"
+	profileKey     = "profile"
 	serviceRange   = "service-cluster-ip-range"
 )
 

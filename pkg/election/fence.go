@@ -37,6 +37,15 @@ func NewFence(validity time.Duration) *Fence {
 	return f
 }
 
+// Until returns a Fence that is open until ctx ends: for clients whose requests take no
+// context.
+func Until(ctx context.Context) *Fence {
+	f := NewFence(forever)
+	f.Renewed(time.Now())
+	context.AfterFunc(ctx, f.Close)
+	return f
+}
+
 // Renewed opens the Fence for its validity from the moment the renewal was
 // asked for.
 func (f *Fence) Renewed(asked time.Time) {

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -25,6 +26,32 @@ func (c Config) Check(ctx context.Context, endpoint string) *Problem {
 		return c.Explain(endpoint, err)
 	}
 	return nil
+}
+
+// errAnotherAnswered is why a member is not waited for any longer.
+var errAnotherAnswered = errors.New("another member has answered")
+
+// CheckAll is Check for several members, all at once; it returns what is wrong with each,
+// or nil. Once one has answered, the others are waited for no longer than patience.
+func (c Config) CheckAll(ctx context.Context, endpoints []string, patience time.Duration) []*Problem {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	problems := make([]*Problem, len(endpoints))
+	var wg sync.WaitGroup
+	for i, endpoint := range endpoints {
+		wg.Go(func() {
+			p := c.Check(ctx, endpoint)
+			switch {
+			case p == nil:
+				time.AfterFunc(patience, func() { cancel(errAnotherAnswered) })
+			case errors.Is(context.Cause(ctx), errAnotherAnswered):
+				p = &Problem{endpoint, connerr.NoAnswer, "has not answered yet, and another member has", fix(connerr.NoAnswer)}
+			}
+			problems[i] = p
+		})
+	}
+	wg.Wait()
+	return problems
 }
 
 func (c Config) check(ctx context.Context, endpoint string) error {

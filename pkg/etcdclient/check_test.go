@@ -162,6 +162,36 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestAMemberThatHangsIsNotWaitedForWhereAnotherAnswers wants the one that refuses to be
+// told as it is, too.
+func TestAMemberThatHangsIsNotWaitedForWhereAnotherAnswers(t *testing.T) {
+	closed := listen(t)
+	closed.Close()
+	hung := listen(t) // nobody takes what arrives
+	there := serve(t, nil, func(context.Context) error { return nil })
+	endpoints := []string{"http://" + hung.Addr().String(), "http://" + closed.Addr().String(), "http://" + there}
+	began := time.Now()
+	problems := Config{}.CheckAll(t.Context(), endpoints, 10*time.Millisecond)
+	if took := time.Since(began); took > MemberTimeout-time.Second {
+		t.Errorf("it takes %s", took)
+	}
+	if p := problems[0]; p == nil || p.Reason != connerr.NoAnswer || !p.Reason.MayPass() || p.Error() != endpoints[0]+" has not answered yet, and another member has" {
+		t.Errorf("of the one that hangs: %v", p)
+	}
+	if p := problems[1]; p == nil || p.Reason != connerr.Refused {
+		t.Errorf("of the one that refuses: %v", p)
+	}
+	if problems[2] != nil {
+		t.Error(problems[2])
+	}
+	// Where none answers, all have their time.
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if p := (Config{}).CheckAll(ctx, endpoints[:1], 0)[0]; p == nil || !strings.Contains(p.Text, "does not answer within 3s") {
+		t.Errorf("alone: %v", p)
+	}
+}
+
 // anyone is how a member that wants no client certificate serves.
 func anyone(t *testing.T, f pki.Files) *tls.Config {
 	t.Helper()

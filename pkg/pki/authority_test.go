@@ -257,3 +257,33 @@ func TestConvergeMakesWhatIsMissing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestRenewalsAreForAsLong wants one that was good for seconds to be good for seconds.
+func TestRenewalsAreForAsLong(t *testing.T) {
+	now := time.Now().Truncate(time.Second)
+	ca, err := newAuthority(ECDSA, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, life := range []time.Duration{8 * time.Second, 4 * time.Minute, time.Hour, 8760 * time.Hour} {
+		key, err := ECDSA.generate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		old, err := ca.pair(key, x509.Certificate{NotBefore: now.Add(-life), NotAfter: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		renewed, _, notAfter, err := ca.Renew(certificatesPEM(old.chain...), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain, err := ParseCertificates(renewed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := notAfter.Sub(chain[0].NotBefore).Round(time.Second); got != life || !notAfter.After(now.Add(life/10*8)) {
+			t.Errorf("one for %s is renewed for %s, %s from now", life, got, notAfter.Sub(now))
+		}
+	}
+}

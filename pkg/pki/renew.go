@@ -25,14 +25,17 @@ func (ca *Authority) renew(chain []*x509.Certificate, hosts []string, now time.T
 		return nil, nil, err
 	}
 	names, addresses := split(hosts)
+	life := old.NotAfter.Sub(old.NotBefore)
+	// One with a life as short as that would be over as soon as it is made.
+	back := min(backdate, life/10)
 	p, err := ca.pair(signer, x509.Certificate{
 		RawSubject: old.RawSubject, Subject: old.Subject,
 		DNSNames: slices.Concat(old.DNSNames, names), IPAddresses: slices.Concat(old.IPAddresses, addresses),
 		EmailAddresses: old.EmailAddresses, URIs: old.URIs,
 		KeyUsage: old.KeyUsage, ExtKeyUsage: old.ExtKeyUsage, UnknownExtKeyUsage: old.UnknownExtKeyUsage,
 		BasicConstraintsValid: old.BasicConstraintsValid,
-		NotBefore:             now.Add(-backdate),
-		NotAfter:              now.Add(old.NotAfter.Sub(old.NotBefore) - backdate),
+		NotBefore:             now.Add(-back),
+		NotAfter:              now.Add(life - back),
 	})
 	if err != nil {
 		return nil, nil, err

@@ -4,11 +4,15 @@ package preflight
 
 import (
 	"context"
-	"sync"
+	"time"
 
 	"github.com/khw-controller/khw-controller/pkg/connerr"
 	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 )
+
+// othersPatience is how much longer a start waits for the other members once one has
+// answered, which is enough to start with: one that is frozen would hold it up.
+const othersPatience = 500 * time.Millisecond
 
 // checkEtcd asks every external member, all at once. One that answers is
 // enough to start with.
@@ -20,12 +24,11 @@ func checkEtcd(ctx context.Context, in input) []Finding {
 	if _, err := in.EtcdAccess.TLS(); err != nil {
 		return nil // reported with the certificates themselves
 	}
-	problems := make([]*etcdclient.Problem, len(endpoints))
-	var wg sync.WaitGroup
-	for i, endpoint := range endpoints {
-		wg.Go(func() { problems[i] = in.EtcdAccess.Check(ctx, endpoint) })
+	patience := etcdclient.MemberTimeout
+	if !in.BeforeRun {
+		patience = othersPatience
 	}
-	wg.Wait()
+	problems := in.EtcdAccess.CheckAll(ctx, endpoints, patience)
 	var found []Finding
 	comes := false // a member that may come, or one that is there
 	for _, p := range problems {

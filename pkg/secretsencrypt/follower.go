@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -53,6 +54,8 @@ type Follower struct {
 	written time.Time
 	said    string // the problem that was logged last
 	taken   string // the hash that Reread was told of
+
+	warning atomic.Pointer[string]
 }
 
 const (
@@ -106,10 +109,12 @@ func (f *Follower) lookWith(ctx context.Context, client kubernetes.Interface) (b
 		unfinished.Set(1)
 	case err == nil:
 		unfinished.Set(0)
+		f.warning.Store(nil)
 	}
 	if rotation != nil {
 		report.Phase = rotation.Phase
 		err = f.follow(ctx, *rotation)
+		f.warn(*rotation, err)
 	}
 	if err != nil {
 		if errors.Is(ctx.Err(), context.Canceled) {
@@ -127,6 +132,24 @@ func (f *Follower) lookWith(ctx context.Context, client kubernetes.Interface) (b
 		f.last, f.written = report, now
 	}
 	return rotation != nil
+}
+
+// Warning says that a rotation is under way, how far it is, and why this controller does
+// not follow; "" where there is none. Anybody may ask at any time.
+func (f *Follower) Warning() string {
+	if w := f.warning.Load(); w != nil {
+		return *w
+	}
+	return ""
+}
+
+func (f *Follower) warn(r Rotation, problem error) {
+	text := fmt.Sprintf("a rotation of the encryption key is under way since %s: %s, %s", r.Started.Local().Format(time.DateTime), r.Target.Short(), r.Phase)
+	if problem != nil {
+		text += "; this controller cannot follow: " + connerr.OneLine(problem)
+	}
+	text += "; khw-controller secrets-encrypt rotate goes on with it where nobody does"
+	f.warning.Store(&text)
 }
 
 // say logs a problem once.

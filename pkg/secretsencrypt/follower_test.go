@@ -48,12 +48,25 @@ func TestWhatWasMadeHereStaysOnTheList(t *testing.T) {
 func TestWhatIsInForceWaitsForNoRestart(t *testing.T) {
 	w := newWorld(t, 1, withKey(plain))
 	var reread []string
-	w.controllers[0].Reread = func(path string) { reread = append(reread, path) }
+	var warned []string
+	w.controllers[0].Reread = func(path string) {
+		reread = append(reread, path)
+		warned = append(warned, w.controllers[0].Warning())
+	}
 	stop := w.follow(w.controllers[0])
 	if _, err := w.rotator().Rotate(t.Context(), Wanted{}); err != nil {
 		t.Fatal(err)
 	}
 	stop()
+	w.controllers[0].lookWith(t.Context(), w.client)
+	for i, how := range []string{"added as second", "made first", "the old dropped"} {
+		if i >= len(warned) || !strings.Contains(warned[i], ", "+how+"; khw-controller secrets-encrypt rotate") {
+			t.Errorf("in step %d, status warns %q", i+1, warned)
+		}
+	}
+	if w := w.controllers[0].Warning(); w != "" {
+		t.Errorf("after all, it warns %q", w)
+	}
 	if len(reread) != 3 || reread[0] != w.controllers[0].Path {
 		t.Errorf("after three steps, it was said of %v", reread)
 	}

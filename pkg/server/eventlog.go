@@ -22,6 +22,7 @@ func logEvent(e supervisor.Event) {
 	case e.Unhealthy != "":
 		klog.ErrorS(nil, "Component does not work", append(kv, "reason", e.Unhealthy)...)
 	case e.Before.Unhealthy != "":
-		klog.InfoS("Component works again", kv...)
+		// The detail is of its state, which has not changed by that.
+		klog.InfoS("Component works again", "component", e.Component, "after", e.Before.Unhealthy)
 	}
 }

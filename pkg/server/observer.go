@@ -50,14 +50,18 @@ type observer struct {
 	node      string
 	started   time.Time
 	strain    strain
-	socket    net.Listener // nil where there is none
-	unserved  string       // why there is none, or empty
+	// rotation warns of a rotation of the encryption key, or returns "".
+	rotation func() string
+	socket   net.Listener // nil where there is none
+	unserved string       // why there is none, or empty
 
 	// etcd and controllers are what the others know, who may be slow to say so.
 	etcd        question[status.Etcd]
 	controllers question[[]string]
 	// webhooks is where admission webhooks are configured, by their names.
 	webhooks question[map[string][]string]
+	// held is the webhook that a lease is refused by, tried by itself.
+	held question[string]
 	// stored is what this controller cannot read of what is stored.
 	stored question[[]string]
 	// skew is how far the other controllers' clocks are from this one's.
@@ -84,10 +88,12 @@ func newObserver(p *plan.Plan, statuses func() []supervisor.Status, client func(
 		plan:  p, statuses: statuses, client: client, lifecycle: l,
 		members: etcdclient.NewObserver(access), node: node, started: time.Now(),
 		port: newPortWatch(p.HealthAddress(), l.OnHealthPort), departure: d,
+		rotation: func() string { return "" },
 	}
 	o.etcd.timeout, o.etcd.put = etcdclient.ObserveTimeout, o.askEtcd
 	o.controllers.timeout, o.controllers.put = peersTimeout, o.findControllers
 	o.webhooks.timeout, o.webhooks.put = peersTimeout, o.findWebhooks
+	o.held.timeout, o.held.put = tryTimeout, o.findHolding
 	o.stored.timeout, o.stored.put = storedTimeout, o.findUnreadable
 	o.skew.timeout, o.skew.put = storedTimeout, o.findSkew
 	if o.socket, err = status.Listen(p.Path(paths.StatusSocket)); err != nil {
@@ -161,8 +167,10 @@ func (o *observer) look(ctx context.Context, patience time.Duration) *status.Rep
 	if isWaiting(r.Components) {
 		problems = nil // what is waited for is told by who waits, and is no trouble yet
 	}
-	if o.unserved != "" {
-		warnings = append(warnings, o.unserved)
+	for _, w := range []string{o.rotation(), o.unserved} {
+		if w != "" {
+			warnings = append(warnings, w)
+		}
 	}
 	o.lifecycle.OnFindings(problems, warnings)
 	r.Status, r.Summary = o.lifecycle.Status()

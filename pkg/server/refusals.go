@@ -25,6 +25,9 @@ func (o *observer) refusals(ctx context.Context, components []supervisor.Status,
 		if name == "" {
 			name = webhook.Refusing(c.Detail)
 		}
+		if name == "" && c.Unhealthy != "" && o.hasLease(c.Component) {
+			name = o.holding(ctx, max(patience, shortly))
+		}
 		if name == "" {
 			continue
 		}
@@ -39,6 +42,43 @@ func (o *observer) refusals(ctx context.Context, components []supervisor.Status,
 		}
 	}
 	return problems
+}
+
+// A lease in trouble is tried so often at most, and what came of it is believed so long.
+// A webhook may take 30 s to fail.
+const (
+	tryEvery   = 30 * time.Second
+	tryTimeout = 31 * time.Second
+	tryGood    = 2 * tryEvery
+)
+
+// hasLease reports whether a component needs a lease of its own to act.
+func (o *observer) hasLease(component string) bool {
+	return slices.ContainsFunc(o.strain.leases, func(l leaseOf) bool { return l.component == component })
+}
+
+// holding returns the webhook that holds the leases' requests for longer than who sends
+// them waits, so that they do not get to hear its name; "" where none is known to.
+func (o *observer) holding(ctx context.Context, patience time.Duration) string {
+	name := o.held.recent(ctx, tryEvery, patience)
+	if _, at := o.held.known(); time.Since(at) > tryGood {
+		return ""
+	}
+	return name
+}
+
+// findHolding makes a lease in a dry run, and waits as long as any webhook may take.
+func (o *observer) findHolding(ctx context.Context) string {
+	config, err := o.client()
+	if err != nil {
+		return ""
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return ""
+	}
+	name, _ := webhook.TryLease(ctx, client) // any other reason is told already
+	return name
 }
 
 // findWebhooks returns where webhooks are configured, or nil.

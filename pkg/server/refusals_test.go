@@ -82,3 +82,43 @@ func TestTheWebhookThatRefusesTheLeasesIsNamedOnce(t *testing.T) {
 		t.Errorf("where the apiserver cannot be asked, the problems are %q", r.Problems)
 	}
 }
+
+// TestTheWebhookThatHoldsTheLeasesIsNamed has who sends a lease give up before the
+// webhook fails: only who waits for it hears its name.
+func TestTheWebhookThatHoldsTheLeasesIsNamed(t *testing.T) {
+	release := make(chan struct{})
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/namespaces/kube-system/leases") || r.URL.Query().Get("dryRun") != "All" {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		<-release
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = w.Write([]byte(`{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500,
+			"message": "Internal error occurred: failed calling webhook \"all.example.com\": failed to call webhook: context deadline exceeded"}`))
+	}))
+	defer api.Close()
+	p, life, _ := observed(t, config.Config{})
+	trouble := supervisor.Status{Component: string(lab.Scheduler), State: supervisor.Standby, Unhealthy: "nobody leads; it cannot be taken: context deadline exceeded"}
+	o, err := newObserver(p, func() []supervisor.Status { return []supervisor.Status{trouble} },
+		func() (*restclient.Config, error) { return &restclient.Config{Host: api.URL}, nil }, life, newFileWatch(p, nil), noDeparture())
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed(t, o)
+	o.strain.leases = []leaseOf{{component: string(lab.Scheduler)}}
+	components := []supervisor.Status{trouble}
+	if said := o.refusals(t.Context(), components, 0); len(said) != 0 {
+		t.Errorf("before it is known, it is %q", said)
+	}
+	close(release)
+	said := o.refusals(t.Context(), components, time.Minute)
+	if len(said) != 1 || !strings.HasPrefix(said[0], `admission webhook "all.example.com" refuses the leases`) {
+		t.Errorf("it says %q", said)
+	}
+	components[0].Component = healthProxyName // has no lease
+	if said := o.refusals(t.Context(), components, time.Minute); len(said) != 0 {
+		t.Errorf("of another component it says %q", said)
+	}
+}

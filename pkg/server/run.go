@@ -156,6 +156,8 @@ func supervise(ctx context.Context, p *plan.Plan, process election.Process, repo
 		return err
 	}
 	observer.strain = strain{plan: p, leases: leases}
+	follower := newFollower(p, apiServer, observer.node, files.onReread)
+	observer.rotation = follower.Warning
 	legacyregistry.Registerer().MustRegister(observer)
 	apiServer.SetPage(status.Path, status.Handler(observer.report))
 	apiServer.SetPage(metrics.Path, metrics.Page(lab.APIServer))
@@ -179,7 +181,7 @@ func supervise(ctx context.Context, p *plan.Plan, process election.Process, repo
 	// These ask the apiserver, and leave off before it stops.
 	go newExpiry(p, observer.node, apiServer.LoopbackClient).run(running)
 	go rotateCA(running, p)
-	go newFollower(p, apiServer, observer.node, files.onReread).Run(running)
+	go follower.Run(running)
 	context.AfterFunc(ctx, func() {
 		defer stop()
 		logging.Stopping()

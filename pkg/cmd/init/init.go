@@ -19,6 +19,7 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/cmd/cli"
 	"github.com/khw-controller/khw-controller/pkg/controllers"
 	"github.com/khw-controller/khw-controller/pkg/pki"
+	"github.com/khw-controller/khw-controller/pkg/profile"
 )
 
 // command is what the flags say.
@@ -30,6 +31,7 @@ type command struct {
 	ca, caKey    string
 	algorithm    string
 	serviceRange string
+	profiles     string
 	balancer     string
 	iface        string
 	dryRun       bool
@@ -64,7 +66,7 @@ the bundle is written to standard output as a tar archive.
 
 A bundle that is there is added to: another controller, another public address.
 Only the certificate that must change is renewed, and only khw-controller.yaml is
-edited; the old ones stay beside, with a date in their names. Nothing else is
+edited, for another --profile too; the old ones stay beside, with a date in their names. Nothing else is
 touched, and a bundle of another cluster is refused. What was interrupted is
 finished by the same command.
 
@@ -102,6 +104,7 @@ controller, this machine: what run makes by itself on an empty machine.`,
 	f.StringVar(&c.caKey, "ca-key", "", "The key `file` of --ca.")
 	f.StringVar(&c.algorithm, "key-algorithm", string(pki.RSA), "The `kind` of keys: rsa, with 2048 bits as in the lab, or ecdsa, on P-256.")
 	f.StringVar(&c.serviceRange, "service-cluster-ip-range", "", "The `CIDR` of the services' addresses. (default the bundle's, or the lab's "+bundle.LabServiceRange()+")")
+	f.StringVar(&c.profiles, "profile", "", "The `profiles` that khw-controller.yaml is to have: "+strings.Join(profile.Names(), ", ")+", or several with commas. (default those of the bundle)")
 	f.StringVar(&c.balancer, "print", "", "Print the configuration of a `balancer` for these controllers, haproxy, keepalived or kube-vip, and make nothing.")
 	f.StringVar(&c.iface, "interface", "eth0", "The network `interface` of the controllers, for --print keepalived and kube-vip.")
 	f.BoolVar(&c.dryRun, "dry-run", false, "Say what would be made, and make nothing.")
@@ -116,6 +119,10 @@ func (c *command) run(cmd *cobra.Command) error {
 	if err != nil {
 		return cli.Usagef("--controllers %w", err)
 	}
+	profiles, err := profile.Parse(c.profiles)
+	if err != nil {
+		return cli.Usagef("--profile: %w", err)
+	}
 	if err := c.checkCombination(cmd); err != nil {
 		return err
 	}
@@ -124,7 +131,7 @@ func (c *command) run(cmd *cobra.Command) error {
 	}
 	r := bundle.Request{
 		Dir: c.out, PerNode: c.perNode, Controllers: list, PublicAddresses: c.public,
-		ServiceRange: c.serviceRange, KeyAlgorithm: pki.KeyAlgorithm(c.algorithm),
+		ServiceRange: c.serviceRange, Profiles: profiles, KeyAlgorithm: pki.KeyAlgorithm(c.algorithm),
 	}
 	if len(list) == 0 && !bundle.Exists(c.out) {
 		if r.Controllers, err = thisMachine(cmd.Context()); err != nil {

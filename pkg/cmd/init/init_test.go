@@ -58,6 +58,12 @@ func TestInit(t *testing.T) {
 	if r.Pending != 3 || len(r.Files) != 11 || len(r.Controllers) != 4 || len(r.Warnings) != 1 {
 		t.Errorf("got %+v", r)
 	}
+	if out, err = run(t, "--profile", "edge"); err != nil || !strings.Contains(out, "~ khw-bundle/khw-controller.yaml: it has another profile\n") {
+		t.Errorf("got %v:\n%s", err, out)
+	}
+	if out, err = run(t, "--profile", "large"); err == nil || !strings.Contains(err.Error(), `--profile: there is no profile "large"; want edge or cis`) {
+		t.Errorf("got %v:\n%s", err, out)
+	}
 }
 
 func TestOneController(t *testing.T) {

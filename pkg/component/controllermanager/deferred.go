@@ -22,7 +22,7 @@ type deferredHandlers struct {
 
 	mu       sync.Mutex
 	released bool
-	waiting  []func() error // each adds, or removes, one handler
+	waiting  []func() error // each adds one handler
 }
 
 // release adds the handlers that wait; later ones are added at once.
@@ -47,6 +47,18 @@ func (d *deferredHandlers) add(add func() error) error {
 	}
 	d.waiting = append(d.waiting, add)
 	return nil
+}
+
+// remove takes back a handler, which an informer never gets that would have had it at
+// the release: it would be told of what there is before it were removed again.
+func (d *deferredHandlers) remove(r *deferredRegistration, from cache.SharedIndexInformer) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r.real == nil {
+		r.removed = true
+		return nil
+	}
+	return from.RemoveEventHandler(r.real)
 }
 
 // deferringFactory is an informer factory whose informers defer their handlers.
@@ -82,6 +94,9 @@ func (i *deferringInformer) AddEventHandlerWithResyncPeriod(h cache.ResourceEven
 func (i *deferringInformer) AddEventHandlerWithOptions(h cache.ResourceEventHandler, options cache.HandlerOptions) (cache.ResourceEventHandlerRegistration, error) {
 	r := &deferredRegistration{synced: make(chan struct{})}
 	return r, i.handlers.add(func() (err error) {
+		if r.removed {
+			return nil
+		}
 		r.real, err = i.SharedIndexInformer.AddEventHandlerWithOptions(h, options)
 		if err == nil {
 			go r.follow(i.handlers.ended)
@@ -96,14 +111,15 @@ func (i *deferringInformer) RemoveEventHandler(handle cache.ResourceEventHandler
 	if !ours {
 		return i.SharedIndexInformer.RemoveEventHandler(handle)
 	}
-	return i.handlers.add(func() error { return i.SharedIndexInformer.RemoveEventHandler(r.real) })
+	return i.handlers.remove(r, i.SharedIndexInformer)
 }
 
 // deferredRegistration stands for the one that a deferred handler will get. It is
 // its own DoneChecker.
 type deferredRegistration struct {
-	real   cache.ResourceEventHandlerRegistration // set at the release
-	synced chan struct{}
+	real    cache.ResourceEventHandlerRegistration // set at the release
+	removed bool                                   // before it
+	synced  chan struct{}
 }
 
 // follow closes synced when the real handler has its initial list.

@@ -6,14 +6,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -207,26 +204,7 @@ func (s *site) writeMuch() func() {
 func expire(s *site) func() {
 	s.Helper()
 	n := s.leader()
-	const seconds = 5 * time.Second
-	parse := func(name string) []byte {
-		data, err := os.ReadFile(n.Lab(name))
-		s.Must(err)
-		block, _ := pem.Decode(data)
-		return block.Bytes
-	}
-	certificate, err := x509.ParseCertificate(parse("kubernetes.pem"))
-	s.Must(err)
-	authority, err := x509.ParseCertificate(parse("ca.pem"))
-	s.Must(err)
-	key, err := x509.ParsePKCS1PrivateKey(parse("ca-key.pem"))
-	s.Must(err)
-	certificate.NotBefore = time.Now().AddDate(-1, 0, 0) // a renewal is for as long
-	certificate.NotAfter = time.Now().Add(seconds)
-	signed, err := x509.CreateCertificate(nil, certificate, authority, certificate.PublicKey, key)
-	s.Must(err)
-	half := n.Lab("kubernetes.pem") + ".new"
-	s.Must(os.WriteFile(half, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed}), 0o644))
-	s.Must(os.Rename(half, n.Lab("kubernetes.pem")))
+	n.ExpireIn(5 * time.Second)
 	return func() { n.Do("certs", "renew", "--all") }
 }
 

@@ -4,7 +4,6 @@ package faults
 
 import (
 	"fmt"
-	"strings"
 )
 
 // packets are rules of nft for what comes in to a node, and what goes out.
@@ -36,18 +35,8 @@ func (n *node) drop(p packets) func() {
 	for _, rule := range p.out {
 		commands = append(commands, "add rule inet fault out oifname eth0 "+rule)
 	}
-	n.nft(commands...)
-	return func() { n.nft("delete table inet fault") }
-}
-
-// nft runs commands of nft(8) on a node.
-func (n *node) nft(commands ...string) {
-	n.Helper()
-	cmd := n.Command(n.Context(), "nft", "-f", "-")
-	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		n.Fatalf("%s: nft: %v: %s", n.Name, err, out)
-	}
+	n.NFT(commands...)
+	return func() { n.NFT("delete table inet fault") }
 }
 
 // proxyGroup is the group of toxiproxy, whose own connections are not led to it.
@@ -70,9 +59,9 @@ func (s *site) delayPeers(n *node) func() {
 	// The connections that are there already are ended: their packets are not redirected.
 	redirect = append(redirect, "add chain ip delay old { type filter hook output priority 0; }",
 		fmt.Sprintf("add rule ip delay old oifname eth0 meta skgid != %d tcp dport 2380 reject with tcp reset", proxyGroup))
-	n.nft(redirect...)
+	n.NFT(redirect...)
 	return func() {
-		n.nft("delete table ip delay")
+		n.NFT("delete table ip delay")
 		proxy.Kill() // and with it the connections
 	}
 }

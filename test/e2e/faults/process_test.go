@@ -23,7 +23,7 @@ func (n *node) clock(ahead time.Duration) func() {
 	n.Helper()
 	var undo []func() error
 	for _, v := range n.services() {
-		back, err := setClock(v.pid(), ahead)
+		back, err := process.SetClock(v.pid(), ahead)
 		n.Must(err)
 		undo = append(undo, back)
 	}

@@ -43,16 +43,12 @@ type service struct {
 	before int
 }
 
-// named starts what follows on a machine of the name that comes first: who holds a
-// lease is told by the machine's name.
-var named = []string{"/usr/bin/unshare", "--uts", "/bin/sh", "-c", `hostname "$0" && exec "$@"`}
-
 // start starts it and returns at once.
 func (v *service) start() {
 	v.Helper()
 	v.before = v.logged()
 	v.starts++
-	command := slices.Concat(named, []string{v.Name}, v.under, []string{v.path}, v.args, v.extra)
+	command := slices.Concat(v.under, []string{v.path}, v.args, v.extra)
 	v.process = v.Host.Start(fmt.Sprintf("%s-%s-%d", v.Name, v.called, v.starts), process.Spec{Path: command[0], Args: command[1:]})
 	v.stopped, v.ended = false, time.Time{}
 }

@@ -88,16 +88,16 @@ func present(path, fix string) (string, error) {
 	return abs, nil
 }
 
-// Promtool returns Prometheus' promtool: the one in PATH, or that of
-// hack/install-test-deps. A missing one fails the test.
-func (e *Env) Promtool() string {
+// Prometheus returns a program of Prometheus', prometheus or promtool: the one in PATH, or
+// that of hack/install-test-deps. A missing one fails the test.
+func (e *Env) Prometheus(program string) string {
 	e.Helper()
-	if path, err := exec.LookPath("promtool"); err == nil {
+	if path, err := exec.LookPath(program); err == nil {
 		return path
 	}
 	root, err := repository()
 	e.Must(err)
-	path, err := present(filepath.Join(root, "bin", "promtool"), "run make deps")
+	path, err := present(filepath.Join(root, "bin", program), "run make deps")
 	e.Must(err)
 	return path
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"k8s.io/client-go/kubernetes"
@@ -27,6 +28,8 @@ type Controller struct {
 	Ports cluster.Ports
 	// Args are appended to those of `run`.
 	Args []string
+	// Under is a command that it is started by.
+	Under []string
 	// EtcdServers are external members; none: an embedded one.
 	EtcdServers []string
 	// Process is the latest one started.
@@ -95,9 +98,8 @@ func (c *Controller) Start() {
 	c.Must(err)
 	c.Cleanup(notify.Close)
 	c.Notify = notify
-	c.Process = c.Env.Start(name, process.Spec{
-		Path: c.Binary(), Args: append([]string{"run"}, c.RunArgs()...), Env: []string{notify.Env},
-	})
+	command := slices.Concat(c.Under, []string{c.Binary(), "run"}, c.RunArgs())
+	c.Process = c.Env.Start(name, process.Spec{Path: command[0], Args: command[1:], Env: []string{notify.Env}})
 }
 
 // StartReady starts it and waits for READY=1.

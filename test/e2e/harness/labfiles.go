@@ -133,7 +133,14 @@ func (c *Controller) LabWorker(name, address, server, dir string) {
 	c.LabKubeconfig(name, "system:node:"+name, server, filepath.Join(dir, "kubeconfig"))
 }
 
-// LabProxy is the same for kube-proxy, whose kubeconfig it writes.
+// LabPrometheus makes the certificate that Prometheus scrapes with, as the lab makes its
+// admin's, of a group that may get metrics.
+func (c *Controller) LabPrometheus() {
+	c.Helper()
+	c.labSign("prometheus", "system:monitoring", "", "prometheus")
+}
+
+// LabProxy is LabWorker for kube-proxy, whose kubeconfig it writes.
 func (c *Controller) LabProxy(server, path string) {
 	c.Helper()
 	c.labSign("system:kube-proxy", "system:node-proxier", "", "kube-proxy")

@@ -15,10 +15,8 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/util/retry"
 
 	"github.com/khw-controller/khw-controller/test/e2e/harness"
 	"github.com/khw-controller/khw-controller/test/e2e/harness/cluster"
@@ -37,7 +35,7 @@ func TestLostLeaseStopsOneComponentOnly(t *testing.T) {
 
 	for i, lease := range cluster.Leases() {
 		other := cluster.Leases()[1-i]
-		steal(c, lease)
+		e.Must(cluster.Steal(e.Context(), c.Client(), lease, thief))
 		c.AwaitStatus(lease + " standby (" + thief + " leads)")
 		if status := c.Notify.Last("STATUS"); !strings.Contains(status, other+" leading") {
 			t.Errorf("%s was lost, and %s does not lead: %s", lease, other, status)
@@ -124,22 +122,6 @@ func TestPausedEtcd(t *testing.T) {
 	c.AwaitStatus("ready: kube-apiserver running, kube-controller-manager leading, kube-scheduler leading")
 	churn.AwaitWork()
 	c.StopInOrder()
-}
-
-// steal writes another holder into a lease.
-func steal(c *harness.Controller, name string) {
-	c.Helper()
-	leases := c.Client().CoordinationV1().Leases(metav1.NamespaceSystem)
-	c.Must(retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		l, err := leases.Get(c.Context(), name, metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		holder, now := thief, metav1.NowMicro()
-		l.Spec.HolderIdentity, l.Spec.AcquireTime, l.Spec.RenewTime = &holder, &now, &now
-		_, err = leases.Update(c.Context(), l, metav1.UpdateOptions{})
-		return err
-	}))
 }
 
 // prober asks the apiserver all the time whether it is ready.

@@ -37,7 +37,7 @@ const top = "../../.."
 
 // TestAlerts has promtool judge the alerts, and fire each of them.
 func TestAlerts(t *testing.T) {
-	promtool := harness.New(t).Promtool()
+	promtool := harness.New(t).Prometheus("promtool")
 	dir := filepath.Join(top, filepath.Dir(monitoring.RulesFile))
 	for _, args := range [][]string{
 		{"check", "rules", filepath.Base(monitoring.RulesFile)},

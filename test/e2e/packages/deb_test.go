@@ -66,6 +66,10 @@ func installedIsNotStarted(n node, said string) {
 	if out, _ := n.Try("systemctl", "is-enabled", unit); strings.TrimSpace(out) != "disabled" {
 		n.Errorf("the unit is %s, want it disabled", out)
 	}
+	// The audit log's directory is there before the unit makes it.
+	if out := n.Do("stat", "--format=%U:%G %a", "/var/log/khw-controller"); out != "khw-controller:khw-controller 750\n" {
+		n.Errorf("/var/log/khw-controller: %s", out)
+	}
 	if out := n.Do("khw-controller", "check"); !strings.Contains(out, "ok: nothing stands in the way") {
 		n.Errorf("check says: %s", out)
 	}

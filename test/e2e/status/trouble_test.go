@@ -5,6 +5,7 @@ package status
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -116,8 +117,8 @@ func duringAFlood(c *harness.Controller) {
 	})
 }
 
-// refuseAll is a webhook for everything, whose service is gone.
-const refuseAll = `apiVersion: admissionregistration.k8s.io/v1
+// webhook is one which fails what it cannot be asked about within so many seconds.
+const webhook = `apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingWebhookConfiguration
 metadata:
   name: refuse-all
@@ -126,15 +127,27 @@ webhooks:
   admissionReviewVersions: [v1]
   sideEffects: None
   failurePolicy: Fail
-  timeoutSeconds: 1
-  clientConfig:
-    service: {namespace: default, name: gone}
+  timeoutSeconds: %d
+  clientConfig: %s
   rules:
-  - {apiGroups: ["*"], apiVersions: ["*"], operations: ["*"], resources: ["*/*"]}
+  - %s
 `
 
-func TestAWebhookThatRefusesTheLeases(t *testing.T) {
-	e := harness.New(t)
+// What a webhook is called for.
+const (
+	everything = `{apiGroups: ["*"], apiVersions: ["*"], operations: ["*"], resources: ["*/*"]}`
+	newRoles   = `{apiGroups: [rbac.authorization.k8s.io], apiVersions: ["*"], operations: [CREATE], resources: [clusterroles]}`
+)
+
+// What status and check say of it.
+const (
+	refusal = `admission webhook "all.example.com" refuses the leases, so that no controller of the cluster can lead`
+	wayOut  = "khw-controller kubectl delete validatingwebhookconfiguration/refuse-all"
+)
+
+// shortLeases has a controller that loses the scheduler's lease soon.
+func shortLeases(e *harness.Env) *harness.Controller {
+	e.Helper()
 	c := e.Controller("controller", e.FreePorts())
 	c.Args = []string{
 		"--kube-scheduler-arg", "leader-elect-lease-duration=6s", "--kube-scheduler-arg", "leader-elect-renew-deadline=4s", "--kube-scheduler-arg", "leader-elect-retry-period=1s",
@@ -142,28 +155,90 @@ func TestAWebhookThatRefusesTheLeases(t *testing.T) {
 	c.StartReady()
 	c.AwaitStatus("kube-scheduler leading")
 	awaitCode(c, 0, "is ready")
-	path := e.Path("refuse-all.yaml")
-	e.Must(os.WriteFile(path, []byte(refuseAll), 0o600))
-	c.Kubectl("create", "-f", path)
+	return c
+}
 
-	const problem = `admission webhook "all.example.com" refuses the leases, so that no controller of the cluster can lead`
-	const wayOut = "khw-controller kubectl delete validatingwebhookconfiguration/refuse-all"
-	awaitCode(c, 1, "problem: "+problem)
+// configure adds a webhook.
+func configure(c *harness.Controller, seconds int, clientConfig, rule string) {
+	c.Helper()
+	path := c.Path("webhook.yaml")
+	c.Must(os.WriteFile(path, fmt.Appendf(nil, webhook, seconds, clientConfig, rule), 0o600))
+	c.Kubectl("create", "-f", path)
+}
+
+func TestAWebhookThatRefusesTheLeases(t *testing.T) {
+	c := shortLeases(harness.New(t))
+	configure(c, 1, "{service: {namespace: default, name: gone}}", everything)
+	awaitCode(c, 1, "problem: "+refusal)
 	awaitCode(c, 1, wayOut)
 	awaitCode(c, 1, "nobody leads: the lease of ")
 	c.AwaitStatus("nobody leads: the lease of ")
 	c.AwaitStatus("degraded: ")
-	checkSays(c, problem, wayOut)
+	checkSays(c, refusal, wayOut)
 
 	// Over a restart: whose lease it is died, and cannot be taken from.
 	c.Process.Kill()
 	c.Start()
-	awaitCode(c, 1, problem)
+	awaitCode(c, 1, refusal)
 	c.Kubectl("delete", "validatingwebhookconfiguration/refuse-all")
 	awaitCode(c, 0, "is ready")
 	c.AwaitStatus("kube-scheduler leading")
 	if err := cluster.Readyz(t.Context(), c.Client()); err != nil {
 		t.Error(err)
+	}
+}
+
+// hangs is where a webhook is called and nobody answers; it tells of each call.
+func hangs(e *harness.Env) (clientConfig string, called <-chan struct{}) {
+	e.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	e.Must(err)
+	calls := make(chan struct{}, 1000)
+	var serving sync.WaitGroup
+	e.Cleanup(func() { l.Close(); serving.Wait() })
+	serving.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			e.Cleanup(func() { conn.Close() })
+			calls <- struct{}{}
+		}
+	})
+	return fmt.Sprintf(`{url: "https://%s/"}`, l.Addr()), calls
+}
+
+// TestAWebhookThatHoldsTheLeases has it hang for longer than who renews them waits.
+func TestAWebhookThatHoldsTheLeases(t *testing.T) {
+	e := harness.New(t)
+	c := shortLeases(e)
+	clientConfig, _ := hangs(e)
+	configure(c, 10, clientConfig, everything)
+	awaitCode(c, 1, "problem: "+refusal)
+	awaitCode(c, 1, wayOut)
+	c.Kubectl("delete", "validatingwebhookconfiguration/refuse-all")
+	awaitCode(c, 0, "is ready")
+	c.AwaitStatus("kube-scheduler leading")
+}
+
+// TestAStopWaitsForNoWebhook has it hold a role that is being put back.
+func TestAStopWaitsForNoWebhook(t *testing.T) {
+	e := harness.New(t)
+	c := shortLeases(e)
+	clientConfig, called := hangs(e)
+	const seconds = 30
+	configure(c, seconds, clientConfig, newRoles)
+	c.Kubectl("delete", "clusterrole", "system:controller:job-controller")
+	select {
+	case <-called:
+	case <-time.After(harness.Patience):
+		t.Fatal("the role is not put back")
+	}
+	began := time.Now()
+	c.StopInOrder()
+	if took := time.Since(began); took > seconds/3*time.Second {
+		t.Errorf("the stop took %s", took)
 	}
 }
 

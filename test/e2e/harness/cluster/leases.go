@@ -9,6 +9,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 )
 
@@ -47,4 +48,18 @@ func BothHeld(ctx context.Context, c kubernetes.Interface) error {
 		}
 	}
 	return nil
+}
+
+// Steal writes another holder into one of Leases, who never renews it.
+func Steal(ctx context.Context, c kubernetes.Interface, name, thief string) error {
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		l, err := Lease(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		now := metav1.NowMicro()
+		l.Spec.HolderIdentity, l.Spec.AcquireTime, l.Spec.RenewTime = &thief, &now, &now
+		_, err = c.CoordinationV1().Leases(metav1.NamespaceSystem).Update(ctx, l, metav1.UpdateOptions{})
+		return err
+	})
 }

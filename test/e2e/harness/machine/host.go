@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -36,8 +37,7 @@ func (n *Network) Host(name, address string) *Host {
 	return h
 }
 
-// Knows has the programs that are started there find others by their names, and this
-// host's is its own, as on machines of their own.
+// Knows has the programs that are started there find others by their names.
 func (h *Host) Knows(addresses map[string]string) {
 	h.Helper()
 	h.hosts = h.Path(h.Name + "-hosts")
@@ -53,17 +53,18 @@ func Hosts(addresses map[string]string) string {
 	return text
 }
 
-// Start starts a program there.
+// Start starts a program there, on a machine of the host's name: who holds a lease, and
+// whose apiserver one is, is told by that.
 func (h *Host) Start(name string, s process.Spec) *process.Process {
 	h.Helper()
-	s.Args = append([]string{s.Path}, s.Args...)
-	if h.hosts != "" {
-		s.Args = append([]string{
-			"/usr/bin/unshare", "--mount", "--uts", "/bin/sh", "-ec",
-			`mount --bind "$0" /etc/hosts; echo "$1" >/proc/sys/kernel/hostname; shift; exec "$@"`, h.hosts, h.Name,
-		}, s.Args...)
+	command := []string{
+		"--net=" + namespace(h.holder),
+		"/usr/bin/unshare", "--uts", "/bin/sh", "-ec", `echo "$0" >/proc/sys/kernel/hostname; exec "$@"`, h.Name,
 	}
-	s.Args = append([]string{"--net=" + namespace(h.holder)}, s.Args...)
+	if h.hosts != "" {
+		command = append(command, "/usr/bin/unshare", "--mount", "/bin/sh", "-ec", `mount --bind "$0" /etc/hosts; exec "$@"`, h.hosts)
+	}
+	s.Args = slices.Concat(command, []string{s.Path}, s.Args)
 	s.Path = "/usr/bin/nsenter"
 	return h.Env.Start(name, s)
 }
@@ -71,6 +72,16 @@ func (h *Host) Start(name string, s process.Spec) *process.Process {
 // Command is a command to be run there.
 func (h *Host) Command(ctx context.Context, path string, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, "nsenter", append([]string{"--net=" + namespace(h.holder), path}, args...)...)
+}
+
+// NFT runs commands of nft(8) there.
+func (h *Host) NFT(commands ...string) {
+	h.Helper()
+	cmd := h.Command(h.Context(), "nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		h.Fatalf("%s: nft: %v: %s", h.Name, err, out)
+	}
 }
 
 // Dial connects from there. The socket stays there; the thread comes back.

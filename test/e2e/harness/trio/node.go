@@ -33,6 +33,8 @@ type Node struct {
 	// Root is its --root, and Args are those of run.
 	Root string
 	Args []string
+	// Under is a command that it is started by.
+	Under []string
 	// Process is the latest one started, and Notify what it has told its service
 	// manager.
 	Process *process.Process
@@ -96,9 +98,8 @@ func (n *Node) Start() {
 	n.Must(err)
 	n.Cleanup(notify.Close)
 	n.Notify = notify
-	n.Process = n.Host.Start(name, process.Spec{
-		Path: n.Binary(), Args: append([]string{"run", "--root", n.Root}, n.Args...), Env: []string{notify.Env},
-	})
+	command := slices.Concat(n.Under, []string{n.Binary(), "run", "--root", n.Root}, n.Args)
+	n.Process = n.Host.Start(name, process.Spec{Path: command[0], Args: command[1:], Env: []string{notify.Env}})
 }
 
 // AwaitReady waits for READY=1, and for both leases to be held.
