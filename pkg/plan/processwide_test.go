@@ -71,6 +71,14 @@ func TestProcessWide(t *testing.T) {
 			config: config.Config{FeatureGates: "B=true", Args: byComponent{lab.Scheduler: args("feature-gates=A=false,B=true")}}, flag: featureGates,
 			want: map[lab.Component]string{lab.APIServer: "A=false,B=true", lab.ControllerManager: "", lab.Scheduler: ""},
 		},
+		"a version is told once": {
+			config: config.Config{Args: byComponent{lab.ControllerManager: args("emulated-version=1.36")}}, flag: "emulated-version",
+			want: map[lab.Component]string{lab.APIServer: "1.36", lab.ControllerManager: "", lab.Scheduler: ""},
+		},
+		"versions disagree": {
+			config: config.Config{Args: byComponent{lab.APIServer: args("emulated-version=1.36"), lab.Scheduler: args("emulated-version=1.37")}},
+			err:    "--kube-apiserver-arg emulated-version=1.36 and --kube-scheduler-arg emulated-version=1.37 disagree",
+		},
 		"gates disagree": {
 			config: config.Config{Args: byComponent{lab.APIServer: args("feature-gates=A=true"), lab.ControllerManager: args("feature-gates=A=false")}},
 			err:    "disagree on A",
