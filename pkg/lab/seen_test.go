@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/version"
+	_ "k8s.io/component-base/logs/json/register" // as the program has it: JSON has flags of its own
 
 	"github.com/khw-controller/khw-controller/internal/golden"
 )

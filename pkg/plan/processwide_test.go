@@ -6,6 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
+	"k8s.io/component-base/compatibility"
+	logsapi "k8s.io/component-base/logs/api/v1"
+
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 )
@@ -107,4 +111,18 @@ func TestProcessWide(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWhatTheComponentsShareIsProcessWide goes through the flags behind which there is one
+// of something in the process: the registry of versions and feature gates, and the log. One
+// that is not known here would silently be what the last component was told.
+func TestWhatTheComponentsShareIsProcessWide(t *testing.T) {
+	fs := pflag.NewFlagSet("shared", pflag.ContinueOnError)
+	compatibility.NewComponentGlobalsRegistry().AddFlags(fs)
+	logsapi.AddFlags(logsapi.NewLoggingConfiguration(), fs)
+	fs.VisitAll(func(f *pflag.Flag) {
+		if !IsProcessWide(f.Name) {
+			t.Errorf("--%s holds for the whole process, and each component may be told another value", f.Name)
+		}
+	})
 }
