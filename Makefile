@@ -116,6 +116,21 @@ worker: ## Build what a worker of the lab runs, from modules, in bin/worker: kub
 e2e-worker: deps build worker ## Join real workers to three controllers: the lab's next chapters, and users who are connected while controllers restart (as root)
 	WORKER=1 go test -count=1 -timeout 30m -v ./test/e2e/worker
 
+# Another Kubernetes has another stamp.
+SKEW := $(shell awk '$$1 == "k8s.io/kubernetes" {print $$2}' hack/skew/go.mod)
+
+.PHONY: skew
+skew: KUBERNETES := $(SKEW)
+skew: MAJOR := $(word 1,$(subst ., ,$(SKEW:v%=%)))
+skew: MINOR := $(word 2,$(subst ., ,$(SKEW:v%=%)))
+skew: ## Build the stock daemons, kubectl and etcd of the minor version before this Kubernetes, in bin/skew
+	cd hack/skew && $(call gobuild,,) -o ../../bin/skew/ k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kube-scheduler k8s.io/kubernetes/cmd/kubectl
+	cd hack/skew && go build -ldflags '-s -w -buildid=' -o ../../bin/skew/etcd go.etcd.io/etcd/server/v3
+
+.PHONY: e2e-skew
+e2e-skew: deps build stock skew ## Upgrade a stock cluster of the minor version before to ours, and back, while it is used (as root)
+	SKEW=1 go test -count=1 -timeout 30m -v ./test/e2e/skew
+
 .PHONY: bench
 bench: build stock ## Compare with the stock daemons (ARGS="-runs 3 -json bench.json"; ARGS=-help)
 	go run ./test/bench $(ARGS)

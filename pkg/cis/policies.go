@@ -119,7 +119,7 @@ func (in *input) podSecurity() (podSecurity, error) {
 }
 
 // beside is a path of the admission configuration, which is relative to that file
-// (k8s.io/apiserver/pkg/admission/config.go).
+// (k8s.io/apiserver/pkg/admission/config.go, makeAbs).
 func (in *input) beside(path string) string {
 	if filepath.IsAbs(path) {
 		return path

@@ -2,8 +2,9 @@
 
 // Package defaults has the objects that Kubernetes has by default, and makes them as
 // upstream's hooks do: roles and bindings of RBAC are made where they are missing and
-// added to where they lack something, unless their annotation has them left alone;
-// priority classes are made where they are missing.
+// added to where they lack something, unless their annotation has them left alone
+// (pkg/registry/rbac/rest/storage_rbac.go, ensureRBACPolicy); priority classes are made
+// where they are missing (pkg/registry/scheduling/rest/storage_scheduling.go, AddSystemPriorityClasses).
 package defaults
 
 import (
@@ -141,8 +142,8 @@ func outcomeOf(operation reconciliation.ReconcileOperation, protected bool) Outc
 }
 
 // primeAggregated copies a role that is aggregated from others now, where somebody
-// may have changed it, to the one that it is aggregated from (upstream's
-// primeAggregatedClusterRoles).
+// may have changed it, to the one that it is aggregated from
+// (pkg/registry/rbac/rest/storage_rbac.go, primeAggregatedClusterRoles).
 func primeAggregated(ctx context.Context, client kubernetes.Interface) error {
 	roles := client.RbacV1().ClusterRoles()
 	for from, to := range bootstrappolicy.ClusterRolesToAggregate() {
@@ -169,8 +170,8 @@ func primeAggregated(ctx context.Context, client kubernetes.Interface) error {
 	return nil
 }
 
-// primeSplit copies whom a binding binds that is two now (upstream's
-// primeSplitClusterRoleBindings).
+// primeSplit copies whom a binding binds that is two now
+// (pkg/registry/rbac/rest/storage_rbac.go, primeSplitClusterRoleBindings).
 func primeSplit(ctx context.Context, client kubernetes.Interface) error {
 	bindings := client.RbacV1().ClusterRoleBindings()
 	for from, template := range bootstrappolicy.ClusterRoleBindingsToSplit() {

@@ -5,8 +5,8 @@
 //
 // The stock kube-scheduler and kube-controller-manager leave the process with
 // klog.FlushAndExit when they lose their lease
-// (cmd/kube-scheduler/app/server.go, cmd/kube-controller-manager/app/controllermanager.go),
-// which would take the apiserver with them. Here the election is held around
+// (cmd/kube-scheduler/app/server.go, Run), (cmd/kube-controller-manager/app/controllermanager.go, Run
+// and leaderElectAndRun), which would take the apiserver with them. Here the election is held around
 // them, on the stock leases, so that a stock replica and ours exclude each
 // other: a [Candidate] prepares a [Term], leads it while the lease is held, and
 // is stopped completely before the next term begins. A [Fence] in its clients

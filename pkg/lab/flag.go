@@ -9,6 +9,8 @@
 // translated; nothing here knows how a component parses its flags.
 package lab
 
+import "cmp"
+
 // Component is one of the three programs of chapter 8.
 type Component string
 
@@ -54,6 +56,9 @@ type Flag struct {
 	Status Status `json:"status"`
 	// Since is the Kubernetes release in which that happened.
 	Since string `json:"since,omitempty"`
+	// Seen is the newest release of Kubernetes whose own flags the table was compared
+	// with and that has the flag, under its current name where it has one.
+	Seen string `json:"seen,omitempty"`
 	// Why says in a sentence why it differs from the lab.
 	Why string `json:"why,omitempty"`
 }
@@ -63,7 +68,10 @@ type Flag struct {
 func Table() []Flag {
 	var all []Flag
 	for _, unit := range [][]Flag{apiServerFlags, controllerManagerFlags, schedulerFlags} {
-		all = append(all, unit...)
+		for _, f := range unit {
+			f.Seen = seenIn(f.Component, cmp.Or(f.Current, f.Name))
+			all = append(all, f)
+		}
 	}
 	return all
 }

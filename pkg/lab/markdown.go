@@ -13,15 +13,17 @@ import (
 func WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# The lab's flags and their status\n\nEvery flag of the lab's three units, in the lab's order, and what it is in this Kubernetes.\n" +
-		"This page is printed by `make docs`; `khw-controller flags` shows the values in force on a controller.\n")
+		"This page is printed by `make docs`; `khw-controller flags` shows the values in force on a controller.\n\n" +
+		"*Seen in* is the newest release of Kubernetes that has the flag, of those whose own flags the table was compared with: " +
+		strings.Join(releasesSeen(), ", ") + ". A test makes that comparison.\n")
 	for _, c := range Components() {
-		fmt.Fprintf(&b, "\n## %s\n\n| flag | the lab's value | current flag | status | why |\n|---|---|---|---|---|\n", c)
+		fmt.Fprintf(&b, "\n## %s\n\n| flag | the lab's value | current flag | status | seen in | why |\n|---|---|---|---|---|---|\n", c)
 		for _, f := range Flags(c) {
 			current := ""
 			if f.Current != "" {
 				current = code("--" + f.Current + "=" + f.CurrentValue)
 			}
-			fmt.Fprintf(&b, "| `--%s` | %s | %s | %s | %s |\n", f.Name, code(f.Value), current, statusText(f), f.Why)
+			fmt.Fprintf(&b, "| `--%s` | %s | %s | %s | %s | %s |\n", f.Name, code(f.Value), current, statusText(f), f.Seen, f.Why)
 		}
 	}
 	writeUnsetting(&b)
@@ -44,9 +46,9 @@ func writeUnsetting(b *strings.Builder) {
 func writeRemoved(b *strings.Builder) {
 	b.WriteString("\n## Flags that were removed since v1.10\n\nA removed flag is translated to its successor, ignored with a notice when nothing is lost by that, or refused.\n")
 	for _, c := range Components() {
-		fmt.Fprintf(b, "\n### %s\n\n| flag | removed in | what becomes of it | why |\n|---|---|---|---|\n", c)
+		fmt.Fprintf(b, "\n### %s\n\n| flag | seen in | removed in | what becomes of it | why |\n|---|---|---|---|---|\n", c)
 		for _, r := range RemovedFlags(c) {
-			fmt.Fprintf(b, "| `--%s` | %s | %s | %s |\n", r.Name, r.Release, r.outcome(), r.Why)
+			fmt.Fprintf(b, "| `--%s` | %s | %s | %s | %s |\n", r.Name, seenIn(c, r.Name), r.Release, r.outcome(), r.Why)
 		}
 	}
 }

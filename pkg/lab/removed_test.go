@@ -3,8 +3,6 @@
 package lab
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -45,27 +43,6 @@ func TestEveryRemovedFlagIsGoneAndExplained(t *testing.T) {
 func afterV110(minor string) bool {
 	n, err := strconv.Atoi(minor)
 	return err == nil && n > 10 && n <= 37
-}
-
-// TestEveryFlagOfV110IsKnown goes through the flags of v1.10.13, which were read
-// from its sources; --help and --version are the stock commands' own.
-func TestEveryFlagOfV110IsKnown(t *testing.T) {
-	for _, c := range Components() {
-		data, err := os.ReadFile(filepath.Join("testdata/v1.10.13", string(c)+".txt"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		flags := strings.Fields(string(data))
-		if len(flags) < 30 {
-			t.Fatalf("%s had %d flags", c, len(flags))
-		}
-		known := currentFlags(t, c)
-		for _, name := range flags {
-			if _, gone := removed(c, name); !gone && known.Lookup(name) == nil {
-				t.Errorf("%s --%s of v1.10 is neither known today nor in the table", c, name)
-			}
-		}
-	}
 }
 
 func TestRemovedFlags(t *testing.T) {

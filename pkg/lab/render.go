@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -35,16 +36,21 @@ func Rows(settings map[Component][]Setting, dropped map[Component][]Dropped) []R
 		}
 		for _, s := range settings[c] {
 			if !known[s.Name] {
-				rows = append(rows, Row{Flag: Flag{Component: c, Name: s.Name, Current: s.Name, Status: Added}, Effective: s.Value, Source: s.Source})
+				rows = append(rows, Row{Flag: notLab(c, s.Name), Effective: s.Value, Source: s.Source})
 			}
 		}
 		for _, d := range dropped[c] {
 			if !known[d.Name] {
-				rows = append(rows, d.row(Flag{Component: c, Name: d.Name, Current: d.Name}))
+				rows = append(rows, d.row(notLab(c, d.Name)))
 			}
 		}
 	}
 	return rows
+}
+
+// notLab is a flag that is not in the table, and that the user set or gave up.
+func notLab(c Component, name string) Flag {
+	return Flag{Component: c, Name: name, Current: name, Status: Added, Seen: seenIn(c, name)}
 }
 
 // row is a flag of the table with what is in force.
@@ -93,13 +99,13 @@ func WriteText(w io.Writer, rows []Row) error {
 				fmt.Fprintln(tw)
 			}
 			unit = r.Component
-			fmt.Fprintf(tw, "%s\tEFFECTIVE\tSTATUS\tSET BY\n", unit)
+			fmt.Fprintf(tw, "%s\tEFFECTIVE\tSTATUS\tSEEN IN\tSET BY\n", unit)
 		}
 		effective := r.Effective
 		if !r.Passed() {
 			effective = "-"
 		}
-		fmt.Fprintf(tw, "--%s\t%s\t%s\t%s\n", r.Name, effective, r.statusText(), r.Source)
+		fmt.Fprintf(tw, "--%s\t%s\t%s\t%s\t%s\n", r.Name, effective, r.statusText(), cmp.Or(r.Seen, "-"), r.Source)
 	}
 	if err := tw.Flush(); err != nil {
 		return err

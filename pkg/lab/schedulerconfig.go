@@ -82,7 +82,7 @@ var debuggingKeys = map[string]string{"profiling": "enableProfiling", "contentio
 
 // IsInSchedulerConfig reports whether a flag of the scheduler is one that it ignores
 // beside --config, and that its configuration has a key for
-// (cmd/kube-scheduler/app/options/deprecated.go).
+// (cmd/kube-scheduler/app/options/deprecated.go, AddFlags).
 func IsInSchedulerConfig(flag string) bool {
 	return clientKeys[flag] != "" || debuggingKeys[flag] != ""
 }

@@ -47,6 +47,11 @@ func kept(c Component, name, value string) Flag {
 	return Flag{Component: c, Name: name, Value: value, Current: name, CurrentValue: value, Status: Kept}
 }
 
+// differs is a lab flag that is there still, and is not what it was.
+func differs(c Component, name, value, currentValue string, status Status, since, why string) Flag {
+	return Flag{Component: c, Name: name, Value: value, Current: name, CurrentValue: currentValue, Status: status, Since: since, Why: why}
+}
+
 func added(c Component, name, value, since, why string) Flag {
 	return Flag{Component: c, Name: name, Current: name, CurrentValue: value, Status: Added, Since: since, Why: why}
 }
@@ -71,8 +76,8 @@ func verbosity(c Component) Flag {
 var apiServerFlags = []Flag{
 	kept(APIServer, "advertise-address", internalIP),
 	kept(APIServer, "allow-privileged", "true"),
-	{APIServer, "apiserver-count", "3", "apiserver-count", "3", Deprecated, "v1.24",
-		"Running apiservers find each other through leases; the count only matters to --endpoint-reconciler-type=master-count."},
+	differs(APIServer, "apiserver-count", "3", "3", Deprecated, "v1.24",
+		"Running apiservers find each other through leases; the count only matters to --endpoint-reconciler-type=master-count."),
 	kept(APIServer, "audit-log-maxage", "30"),
 	kept(APIServer, "audit-log-maxbackup", "3"),
 	kept(APIServer, "audit-log-maxsize", "100"),
@@ -80,8 +85,8 @@ var apiServerFlags = []Flag{
 	kept(APIServer, "authorization-mode", "Node,RBAC"),
 	kept(APIServer, "bind-address", "0.0.0.0"),
 	kept(APIServer, "client-ca-file", string(paths.CA)),
-	{APIServer, "enable-admission-plugins", labAdmission, "enable-admission-plugins", currentAdmission, Changed, "v1.14",
-		"The Initializers plugin was alpha and was removed; admission webhooks took its place."},
+	differs(APIServer, "enable-admission-plugins", labAdmission, currentAdmission, Changed, "v1.14",
+		"The Initializers plugin was alpha and was removed; admission webhooks took its place."),
 	gone(APIServer, "enable-swagger-ui", "true", ""),
 	kept(APIServer, "etcd-cafile", string(paths.CA)),
 	kept(APIServer, "etcd-certfile", string(paths.Cert)),
@@ -93,8 +98,8 @@ var apiServerFlags = []Flag{
 	kept(APIServer, "kubelet-client-certificate", string(paths.Cert)),
 	kept(APIServer, "kubelet-client-key", string(paths.Key)),
 	gone(APIServer, "kubelet-https", "true", ""),
-	{APIServer, "runtime-config", "api/all", "runtime-config", "api/all=true", Changed, "v1.17",
-		"A key without a value stood for true and is refused now."},
+	differs(APIServer, "runtime-config", "api/all", "api/all=true", Changed, "v1.17",
+		"A key without a value stood for true and is refused now."),
 	kept(APIServer, "service-account-key-file", string(paths.ServiceAccount)),
 	kept(APIServer, "service-cluster-ip-range", "10.32.0.0/24"),
 	kept(APIServer, "service-node-port-range", "30000-32767"),
@@ -128,7 +133,7 @@ var controllerManagerFlags = append([]Flag{
 }, lookUpCallers(ControllerManager, string(paths.ControllerManagerKubeconfig), "The same file as --kubeconfig.")...)
 
 var schedulerFlags = append([]Flag{
-	{Scheduler, "config", string(paths.SchedulerConfig), "config", string(paths.SchedulerConfig), Changed, "v1.19",
-		"componentconfig/v1alpha1 is read and converted to kubescheduler.config.k8s.io/v1; its client limits are raised (stock 50 requests a second bind about 50 pods a second) unless the file sets them."},
+	differs(Scheduler, "config", string(paths.SchedulerConfig), string(paths.SchedulerConfig), Changed, "v1.19",
+		"componentconfig/v1alpha1 is read and converted to kubescheduler.config.k8s.io/v1; its client limits are raised (stock 50 requests a second bind about 50 pods a second) unless the file sets them."),
 	verbosity(Scheduler),
 }, lookUpCallers(Scheduler, string(paths.SchedulerKubeconfig), "The same file as in its configuration.")...)

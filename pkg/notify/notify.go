@@ -25,7 +25,7 @@ type Notifier struct {
 
 // Take returns the Notifier for the socket in the environment, and takes it out
 // of there: k8s.io/apiserver sends a READY=1 of its own when its port is open
-// (pkg/server/genericapiserver.go), which is long before the service is ready,
+// (k8s.io/apiserver/pkg/server/genericapiserver.go, NonBlockingRunWithContext), which is long before the service is ready,
 // and unsets the variable for everybody.
 //
 // The watchdog's variables go with it: what they ask of this process they do not

@@ -19,8 +19,14 @@ var shared = []string{"v", "vmodule", "logging-format", "log-flush-frequency",
 
 const featureGates = "feature-gates"
 
+// versions are which release the process behaves like, and which releases it is to get
+// on with.
+var versions = []string{"emulated-version", "min-compatibility-version"}
+
 // IsProcessWide reports whether a component's flag holds for the whole process.
-func IsProcessWide(name string) bool { return name == featureGates || slices.Contains(shared, name) }
+func IsProcessWide(name string) bool {
+	return name == featureGates || slices.Contains(shared, name) || slices.Contains(versions, name)
+}
 
 // processWide returns each component's overrides with the process-wide ones
 // among them made the same everywhere. Two different values for one of them are
@@ -48,12 +54,21 @@ func processWide(c *config.Config) (map[lab.Component][]lab.Override, error) {
 			out[component] = append(out[component], override)
 		}
 	}
+	// The components' registry of versions and gates is one; it must be told once.
+	for _, name := range versions {
+		value, err := requestedValue(c, name)
+		if err != nil {
+			return nil, err
+		}
+		if value != "" {
+			out[lab.APIServer] = append(out[lab.APIServer], processOverride(name, value))
+		}
+	}
 	gates, err := requestedGates(c)
 	if err != nil {
 		return nil, err
 	}
 	if gates != "" {
-		// The components' registry of gates is one; it must be told once.
 		out[lab.APIServer] = append(out[lab.APIServer], processOverride(featureGates, gates))
 	}
 	return out, nil
@@ -111,7 +126,7 @@ func requestedValue(c *config.Config, name string) (string, error) {
 	}
 	for _, r := range all[1:] {
 		if r.value != all[0].value {
-			return "", fmt.Errorf("%s and %s disagree, but it holds for the whole process; set --%s once", all[0].shown, r.shown, name)
+			return "", fmt.Errorf("%s and %s disagree, but it holds for the whole process; set it once", all[0].shown, r.shown)
 		}
 	}
 	return all[0].value, nil

@@ -6,6 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
+	"k8s.io/component-base/compatibility"
+	logsapi "k8s.io/component-base/logs/api/v1"
+
 	"github.com/khw-controller/khw-controller/pkg/config"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 )
@@ -71,6 +75,14 @@ func TestProcessWide(t *testing.T) {
 			config: config.Config{FeatureGates: "B=true", Args: byComponent{lab.Scheduler: args("feature-gates=A=false,B=true")}}, flag: featureGates,
 			want: map[lab.Component]string{lab.APIServer: "A=false,B=true", lab.ControllerManager: "", lab.Scheduler: ""},
 		},
+		"a version is told once": {
+			config: config.Config{Args: byComponent{lab.ControllerManager: args("emulated-version=1.36")}}, flag: "emulated-version",
+			want: map[lab.Component]string{lab.APIServer: "1.36", lab.ControllerManager: "", lab.Scheduler: ""},
+		},
+		"versions disagree": {
+			config: config.Config{Args: byComponent{lab.APIServer: args("emulated-version=1.36"), lab.Scheduler: args("emulated-version=1.37")}},
+			err:    "--kube-apiserver-arg emulated-version=1.36 and --kube-scheduler-arg emulated-version=1.37 disagree",
+		},
 		"gates disagree": {
 			config: config.Config{Args: byComponent{lab.APIServer: args("feature-gates=A=true"), lab.ControllerManager: args("feature-gates=A=false")}},
 			err:    "disagree on A",
@@ -99,4 +111,18 @@ func TestProcessWide(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWhatTheComponentsShareIsProcessWide goes through the flags behind which there is one
+// of something in the process: the registry of versions and feature gates, and the log. One
+// that is not known here would silently be what the last component was told.
+func TestWhatTheComponentsShareIsProcessWide(t *testing.T) {
+	fs := pflag.NewFlagSet("shared", pflag.ContinueOnError)
+	compatibility.NewComponentGlobalsRegistry().AddFlags(fs)
+	logsapi.AddFlags(logsapi.NewLoggingConfiguration(), fs)
+	fs.VisitAll(func(f *pflag.Flag) {
+		if !IsProcessWide(f.Name) {
+			t.Errorf("--%s holds for the whole process, and each component may be told another value", f.Name)
+		}
+	})
 }

@@ -56,14 +56,16 @@ var reloads = map[lab.Component]map[string]reload{
 	lab.APIServer: merge(servingReloads, map[string]reload{
 		// The aggregator's client watches its files too (kube-aggregator's
 		// pkg/apiserver); those for kubelets and for other apiservers are client-go's, which
-		// reads certificates and CAs again (transport/cert_rotation.go, ca_rotation.go).
+		// reads certificates and CAs again (k8s.io/client-go/transport/cert_rotation.go),
+		// (k8s.io/client-go/transport/ca_rotation.go).
 		"proxy-client-cert-file": byItself, "proxy-client-key-file": byItself,
 		"kubelet-client-certificate": byItself, "kubelet-client-key": byItself,
 		"kubelet-certificate-authority": byItself, "peer-ca-file": byItself,
 		// etcd's client reads its certificate for every handshake, and the CA once
 		// (client/pkg/v3/transport/listener.go, baseConfig and ClientConfig).
 		"etcd-certfile": byItself, "etcd-keyfile": byItself, "etcd-cafile": atStart,
-		// pkg/kubeapiserver/options/authentication.go, and authorizer/reload.go
+		// (pkg/kubeapiserver/options/authentication.go, ApplyTo),
+		// (pkg/kubeapiserver/authorizer/reload.go, runReload)
 		"authentication-config": byItself, "authorization-config": byItself,
 		// Only with --encryption-provider-config-automatic-reload by itself.
 		encryptionFlag: atStart,
@@ -138,7 +140,7 @@ func (p *Plan) uses(c lab.Component, s lab.Setting, r reload) []drift.Use {
 }
 
 // sniUses takes --tls-sni-cert-key apart: certificate,key:names
-// (k8s.io/component-base/cli/flag/namedcertkey_flag.go).
+// (k8s.io/component-base/cli/flag/namedcertkey_flag.go, NamedCertKey.Set).
 func sniUses(u drift.Use) []drift.Use {
 	files, _, _ := strings.Cut(u.Path, ":")
 	var uses []drift.Use

@@ -15,7 +15,8 @@ import (
 )
 
 // applyProcessWide sets what exists once per process: feature gates, logging,
-// and the silence about API warnings that the stock commands keep.
+// and the silence about API warnings that the stock commands keep
+// (cmd/kube-apiserver/app/server.go, NewAPIServerCommand).
 func applyProcessWide(p *plan.Plan) error {
 	registry := p.APIServer.GenericServerRunOptions.ComponentGlobalsRegistry
 	if err := registry.Set(); err != nil {

@@ -27,7 +27,7 @@ func checkComponents(ctx context.Context, t Target) checkResult {
 }
 
 // probedPorts are where the apiserver looks for the two, wherever they are
-// (k8s.io/kubernetes/pkg/registry/core/rest/storage_core_generic.go).
+// (pkg/registry/core/rest/storage_core.go, serversToValidate).
 var probedPorts = map[string]int{"controller-manager": 10257, "scheduler": 10259}
 
 // componentUnhealthy is what kubectl calls a component that is not ComponentHealthy.

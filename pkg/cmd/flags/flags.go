@@ -20,8 +20,8 @@ func New() *cobra.Command {
 		Use:   "flags",
 		Short: "Show every flag of the lab, its effective value and its status",
 		Long: `Show every flag of the lab's three units in the lab's order: the effective value on
-this controller, the flag's status in this Kubernetes, since when and why. It
-takes the flags of run.
+this controller, the flag's status in this Kubernetes, since when and why, and the
+newest release whose own flags had it. It takes the flags of run.
 
 -o unit prints the three ExecStart blocks as today's Kubernetes would need them.`,
 		Example: `  khw-controller flags

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package apiserver runs kube-apiserver from its public options, without its
-// command (cmd/kube-apiserver/app/server.go): that one installs signal
+// command (cmd/kube-apiserver/app/server.go, NewAPIServerCommand and Run): that one installs signal
 // handlers, of which a process can have only one set.
 package apiserver
 

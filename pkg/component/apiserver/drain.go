@@ -36,7 +36,7 @@ type drain struct {
 	// early are the requests that the server itself waits for, late those that it
 	// would refuse: after its port is closed, upstream answers with "apiserver is
 	// shutting down" whoever is behind a connection that is still open
-	// (k8s.io/apiserver/pkg/server/filters/waitgroup.go).
+	// (k8s.io/apiserver/pkg/server/filters/waitgroup.go, withWaitGroup).
 	early, late *waitgroup.SafeWaitGroup
 	// endless are those that nobody waits for.
 	endless endless

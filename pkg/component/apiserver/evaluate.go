@@ -59,7 +59,7 @@ func Evaluate(ctx context.Context, argv []string) error {
 		return err
 	}
 	// Its leases are in etcd, and a client of that waits for it to be there
-	// (k8s.io/kubernetes/pkg/controlplane/apiserver/peer.go).
+	// (k8s.io/kubernetes/pkg/controlplane/apiserver/peer.go, CreatePeerEndpointLeaseReconciler).
 	if err := utilfeature.DefaultMutableFeatureGate.Set(string(features.UnknownVersionInteroperabilityProxy) + "=false"); err != nil {
 		return err
 	}

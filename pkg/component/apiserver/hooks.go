@@ -77,7 +77,8 @@ func unlimited(config *restclient.Config) *restclient.Config {
 	return config
 }
 
-// How often is tried, and for how long, as upstream has it but for the sleep before.
+// How often is tried, and for how long, as upstream has it but for the sleep before
+// (pkg/registry/rbac/rest/storage_rbac.go, EnsureRBACPolicy).
 const (
 	hookPoll    = time.Second
 	hookTimeout = 30 * time.Second

@@ -32,7 +32,7 @@ func postponeOpenAPI(config *controlplane.Config) {
 }
 
 // installOpenAPI serves the OpenAPI documents of the server behind the aggregator, as
-// its PrepareRun would (k8s.io/apiserver/pkg/server/genericapiserver.go), but builds
+// its PrepareRun would (k8s.io/apiserver/pkg/server/genericapiserver.go, PrepareRun), but builds
 // them when somebody asks and does not keep them for ever
 // (docs/decisions/0014-memory-and-start.md). config is that server's.
 func installOpenAPI(aggregator *genericapiserver.GenericAPIServer, config *genericapiserver.Config) error {

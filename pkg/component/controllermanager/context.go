@@ -33,8 +33,9 @@ import (
 const mapperRefresh = 30 * time.Second
 
 // clientBuilders returns the full-power builder and the one that gives each
-// controller its own service account (createClientBuilders in the stock
-// command), both behind fence.
+// controller its own service account
+// (cmd/kube-controller-manager/app/controllermanager.go, createClientBuilders), both
+// behind fence.
 func (t *term) clientBuilders(fence *election.Fence) (root, perController clientbuilder.ControllerClientBuilder, err error) {
 	full := restclient.CopyConfig(t.config.Kubeconfig)
 	full.Wrap(t.rights.Wrap)
@@ -54,7 +55,8 @@ func (t *term) clientBuilders(fence *election.Fence) (root, perController client
 	return root, clientbuilder.NewDynamicClientBuilder(anonymous, client.CoreV1(), metav1.NamespaceSystem), nil
 }
 
-// newContext is the stock CreateControllerContext, except that the name of its
+// newContext is the stock one (cmd/kube-controller-manager/app/controllermanager.go,
+// CreateControllerContext), except that the name of its
 // informers is the term's and can be released, and that it does not wait for
 // the apiserver: that is up before this component is started.
 func (t *term) newContext(ctx context.Context, root, perController clientbuilder.ControllerClientBuilder) (app.ControllerContext, error) {

@@ -23,7 +23,7 @@ const signersRefresh = 10 * time.Second
 // signers are the documents that the stock controllers sign with instead of the
 // files: each has exactly one certificate and its key. With a bundle, the stock
 // signer ends the whole component with "expected 1 certificate, found 2"
-// (pkg/controller/certificates/signer/ca_provider.go). The signer watches a
+// (pkg/controller/certificates/signer/ca_provider.go, setCA). The signer watches a
 // document as it would the files.
 type signers []*signer
 

@@ -62,7 +62,8 @@ func (t *term) Prepare(ctx context.Context, fence *election.Fence) error {
 	return nil
 }
 
-// Lead builds and runs all controllers, as the stock Run does once it leads.
+// Lead builds and runs all controllers, as the stock component does once it leads
+// (cmd/kube-controller-manager/app/controllermanager.go, Run).
 func (t *term) Lead(ctx context.Context, acting func()) error {
 	mux, health := t.newMux()
 	descriptors := app.NewControllerDescriptors()

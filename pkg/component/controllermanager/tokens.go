@@ -20,8 +20,8 @@ import (
 const serviceAccountTokens = names.ServiceAccountTokenController
 
 // tokensController is the one controller whose stock constructor cannot be
-// called from outside (cmd/kube-controller-manager/app/service_accounts.go): it
-// is bound to the full-power client builder there.
+// called from outside (cmd/kube-controller-manager/app/service_accounts.go,
+// newServiceAccountTokenController): it is bound to the full-power client builder there.
 type tokensController struct {
 	run func(ctx context.Context)
 }

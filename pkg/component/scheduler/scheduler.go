@@ -87,8 +87,8 @@ func (s *Scheduler) configure(ctx context.Context) (*config.Config, error) {
 	return c, setClients(ctx, c, nil)
 }
 
-// apply and setClients are the stock Options.Config, which cannot be told how the
-// apiserver is reached, without the election, which is held around the terms.
+// apply and setClients are the stock configuration (cmd/kube-scheduler/app/options/options.go,
+// Options.Config), which cannot be told how the apiserver is reached, without the election, which is held around the terms.
 func (s *Scheduler) apply(ctx context.Context, o *options.Options) (*config.Config, error) {
 	if err := o.SecureServing.MaybeDefaultWithSelfSignedCerts("localhost", nil, []net.IP{net.IPv4(127, 0, 0, 1)}); err != nil {
 		return nil, err

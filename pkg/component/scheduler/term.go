@@ -81,8 +81,8 @@ func (t *term) putBehind(ctx context.Context, fence *election.Fence, c *config.C
 	return setClients(ctx, c, t.name)
 }
 
-// newScheduler is the second half of the stock app.Setup, which cannot be
-// handed clients.
+// newScheduler is the second half of what the stock command does before it runs
+// (cmd/kube-scheduler/app/server.go, Setup), which cannot be handed clients.
 func newScheduler(ctx context.Context, c *config.CompletedConfig) (*scheduler.Scheduler, error) {
 	recorders := profile.RecorderFactory(func(name string) events.EventRecorderLogger {
 		return c.EventBroadcaster.NewRecorder(name)
@@ -101,8 +101,9 @@ func newScheduler(ctx context.Context, c *config.CompletedConfig) (*scheduler.Sc
 	)
 }
 
-// Lead schedules until ctx ends: the stock Run without its leader election, its
-// port (which stays open between terms) and so without its exits.
+// Lead schedules until ctx ends: the stock component (cmd/kube-scheduler/app/server.go,
+// Run) without its leader election, its port (which stays open between terms) and so
+// without its exits.
 func (t *term) Lead(ctx context.Context, acting func()) error {
 	t.Serve(t.newMux(pages{synced: true, leading: true, pods: t.config.InformerFactory}))
 	defer t.standBy()

@@ -48,6 +48,14 @@ func (e *Env) WorkerProgram(name string) string {
 	return path
 }
 
+// SkewProgram is what make skew has built; a missing one fails the test.
+func (e *Env) SkewProgram(name string) string {
+	e.Helper()
+	path, err := built(filepath.Join("skew", name), "make skew")
+	e.Must(err)
+	return path
+}
+
 func built(name, command string) (string, error) {
 	root, err := repository()
 	if err != nil {

@@ -17,6 +17,8 @@ import (
 // Etcd is a cluster of stock etcd members with the lab's certificates.
 type Etcd struct {
 	*Env
+	// Program is the etcd that is started, or started again.
+	Program string
 	// Dir holds the lab's files.
 	Dir     string
 	Members []cluster.EtcdMember
@@ -28,9 +30,15 @@ type Etcd struct {
 // waits until it answers.
 func (e *Env) StartEtcd(dir string, n int) *Etcd {
 	e.Helper()
+	return e.StartEtcdOf(e.StockBinary("etcd"), dir, n)
+}
+
+// StartEtcdOf is StartEtcd with another program.
+func (e *Env) StartEtcdOf(program, dir string, n int) *Etcd {
+	e.Helper()
 	ports, err := process.FreePorts(2 * n)
 	e.Must(err)
-	c := &Etcd{Env: e, Dir: dir, Processes: make([]*process.Process, n)}
+	c := &Etcd{Env: e, Program: program, Dir: dir, Processes: make([]*process.Process, n)}
 	for i := range n {
 		name := fmt.Sprintf("etcd-%d", i)
 		c.Members = append(c.Members, cluster.EtcdMember{
@@ -55,7 +63,7 @@ func (c *Etcd) Start(i int) {
 	c.Helper()
 	m := c.Members[i]
 	c.Processes[i] = c.Env.Start(m.Name, process.Spec{
-		Path: c.StockBinary("etcd"), Args: cluster.EtcdArgs(c.Dir, m, c.Members),
+		Path: c.Program, Args: cluster.EtcdArgs(c.Dir, m, c.Members),
 	})
 }
 

@@ -16,6 +16,8 @@ import (
 // Kubernetes, one process each.
 type Stock struct {
 	*Env
+	// Program says where a daemon's program is.
+	Program func(name string) string
 	// Root has the lab's paths below it.
 	Root string
 	// Ports are where its daemons listen.
@@ -28,7 +30,7 @@ type Stock struct {
 // another controller and nothing started yet.
 func (e *Env) Stock(name string, from *Controller, etcd *Etcd) *Stock {
 	e.Helper()
-	s := &Stock{Env: e, Root: e.Path(name), Ports: e.FreePorts()}
+	s := &Stock{Env: e, Program: e.StockBinary, Root: e.Path(name), Ports: e.FreePorts()}
 	s.values = lab.Values{Root: s.Root, AdvertiseAddress: "192.0.2.10", EtcdServers: etcd.URLs()}
 	e.copyPKI(from.Lab(""), s.lab(""), s.Ports.APIServer)
 	e.Must(cluster.WriteStockSchedulerConfig(s.Root))
@@ -40,7 +42,7 @@ func (s *Stock) Start(c lab.Component, more ...string) *process.Process {
 	s.Helper()
 	args, err := cluster.StockArgs(c, s.values, s.Ports)
 	s.Must(err)
-	return s.Env.Start(filepath.Base(s.Root)+"-"+string(c), process.Spec{Path: s.StockBinary(string(c)), Args: append(args, more...)})
+	return s.Env.Start(filepath.Base(s.Root)+"-"+string(c), process.Spec{Path: s.Program(string(c)), Args: append(args, more...)})
 }
 
 // Client returns a client with the admin's kubeconfig.
