@@ -105,11 +105,12 @@ e2e-faults: deps build stock packages packages-before ## Do to three controllers
 
 # The sources of Kubernetes that the worker and upstream's tests are built from.
 upstream = $$(go list -C hack/worker -m -f '{{.Dir}}' k8s.io/kubernetes)
+version  = $(foreach v,gitVersion=$(KUBERNETES) gitMajor=$(MAJOR) gitMinor=$(MINOR),-X k8s.io/component-base/version.$(v))
 
 .PHONY: worker
 worker: ## Build what a worker of the lab runs, from modules, in bin/worker: kubelet, kube-proxy, containerd, CoreDNS and test images
 	@grep -Eq 'k8s.io/kubernetes $(KUBERNETES)( |$$)' hack/worker/go.mod || { echo "hack/worker/go.mod is not at Kubernetes $(KUBERNETES); run hack/bump-kubernetes $(KUBERNETES)" >&2; exit 1; }
-	cd hack/worker && go build -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES)' -o ../../bin/worker/ \
+	cd hack/worker && go build -ldflags '-s -w $(version)' -o ../../bin/worker/ \
 	  k8s.io/kubernetes/cmd/kubelet k8s.io/kubernetes/cmd/kube-proxy ./coredns \
 	  k8s.io/kubernetes/test/images/agnhost k8s.io/kubernetes/test/images/nonewprivs k8s.io/sample-apiserver
 	cd hack/worker/containerd && go build -tags 'no_btrfs no_devmapper no_zfs' -ldflags '-s -w' -o ../../../bin/worker/ \
@@ -123,7 +124,7 @@ e2e-worker: deps build worker ## Join real workers to three controllers: the lab
 
 .PHONY: conformance-tests
 conformance-tests: ## Build upstream's e2e.test, and ginkgo that runs it, in bin/conformance
-	cd hack/worker && go test -c -vet=off -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES)' -o ../../bin/conformance/e2e.test k8s.io/kubernetes/test/e2e
+	cd hack/worker && go test -c -vet=off -ldflags '-s -w $(version)' -o ../../bin/conformance/e2e.test k8s.io/kubernetes/test/e2e
 	cd hack/worker && go build -ldflags '-s -w' -o ../../bin/conformance/ github.com/onsi/ginkgo/v2/ginkgo
 
 .PHONY: conformance

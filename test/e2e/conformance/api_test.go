@@ -106,7 +106,7 @@ func TestAPI(t *testing.T) {
 	for _, name := range api {
 		choice = append(choice, "--focus="+regexp.QuoteMeta(name))
 	}
-	r := s.run("api", 4, 10*time.Minute, choice...)
+	r := s.run("api", 4, 20*time.Minute, choice...)
 	for _, name := range append(r.In(conformance.Failed), r.In(conformance.Skipped)...) {
 		e.Errorf("%s: %s", name, r[name].Why)
 	}

@@ -25,6 +25,9 @@ import (
 const (
 	server      = "https://10.240.0.10:6443"
 	userAddress = "10.240.0.200"
+	// issuer is the host of service account tokens' issuer, where pods look for its keys:
+	// the lab's certificate does not name it, ours does.
+	issuer = "kubernetes.default.svc.cluster.local"
 	// workers is how many there are: some cases need two.
 	workers = 2
 )
@@ -53,7 +56,7 @@ func newSite(e *harness.Env, who subject) *site {
 	e.Helper()
 	network := machine.NewNetwork(e)
 	files := e.Controller("lab", cluster.DefaultPorts())
-	files.PrepareAsInTheLab()
+	files.PrepareAsInTheLab(issuer)
 	n := &trio.Node{Host: network.Host("controller-0", "10.240.0.10"), Args: []string{"--advertise-address", "10.240.0.10"}}
 	n.Prepare(files, "root")
 	n.Knows(worker.Names(workers))

@@ -37,10 +37,11 @@ func (s *suite) run(name string, procs int, d time.Duration, choice ...string) c
 	args = append(args, s.ConformanceProgram("e2e.test"), "--",
 		"--kubeconfig="+s.kubeconfig, "--kubectl-path="+s.kubectl, "--provider=skeleton",
 		"--report-dir="+s.reports, "--report-prefix="+name+"-", "--e2e-output-dir="+s.Path("output"), "--disable-log-dump")
-	home := s.Path("home") // of kubectl's cache
-	s.Must(os.MkdirAll(home, 0o755))
 	p := s.start("e2e-"+name, process.Spec{
-		Path: s.ConformanceProgram("ginkgo"), Args: append(args, s.flags...), Env: []string{"HOME=" + home, "TMPDIR=" + s.Dir},
+		Path: s.ConformanceProgram("ginkgo"), Args: append(args, s.flags...), Env: []string{
+			"KUBECACHEDIR=" + s.Path("kubectl-cache"), "TMPDIR=" + s.Dir,
+			"GOPROXY=off", // ginkgo asks go which ginkgo this module has, which is none
+		},
 	})
 	p.ExitCode() // says no more than the report does
 	r, err := conformance.Read(report)
