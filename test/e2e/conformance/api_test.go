@@ -72,7 +72,6 @@ var api = []string{
 	"[sig-node] Node Lifecycle",
 	"[sig-node] PodTemplates",
 	"[sig-node] Pods Extended Pods Set QOS Class",
-	"[sig-node] Pods should delete a collection of pods",
 	"[sig-node] RuntimeClass should support RuntimeClasses API operations",
 	"[sig-node] Secrets should fail to create secret due to empty secret key",
 	"[sig-node] Secrets should patch a secret",
