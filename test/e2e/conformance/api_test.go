@@ -14,22 +14,29 @@ import (
 )
 
 // api are parts of the names of the cases that ask for no more than an apiserver and the
-// controllers: no pod has to run.
+// controllers: no pod has to run. Two that wait for minutes, for etcd to be compacted and for
+// quotas to be counted anew, are not among them.
 var api = []string{
 	"[sig-api-machinery] API priority and fairness",
 	"[sig-api-machinery] AggregatedDiscovery",
 	"[sig-api-machinery] CustomResourceDefinition",
-	"[sig-api-machinery] CustomResourceFieldSelectors",
 	"[sig-api-machinery] CustomResourcePublishOpenAPI",
 	"[sig-api-machinery] Discovery",
 	"[sig-api-machinery] FieldValidation",
-	"[sig-api-machinery] Garbage collector",
+	"[sig-api-machinery] Garbage collector should delete RS created by deployment",
+	"[sig-api-machinery] Garbage collector should delete pods created by rc",
+	"[sig-api-machinery] Garbage collector should not be blocked by dependency circle",
+	"[sig-api-machinery] Garbage collector should orphan RS created by deployment",
 	"[sig-api-machinery] MutatingAdmissionPolicy",
 	"[sig-api-machinery] Namespaces should apply",
 	"[sig-api-machinery] Namespaces should ensure that all services",
 	"[sig-api-machinery] Namespaces should patch",
-	"[sig-api-machinery] ResourceQuota",
-	"[sig-api-machinery] Servers with support for",
+	"[sig-api-machinery] ResourceQuota should be able to update and delete",
+	"[sig-api-machinery] ResourceQuota should create",
+	"[sig-api-machinery] ResourceQuota should manage",
+	"[sig-api-machinery] ResourceQuota should verify",
+	"[sig-api-machinery] Servers with support for API chunking should return chunks",
+	"[sig-api-machinery] Servers with support for Table transformation",
 	"[sig-api-machinery] StorageVersionMigration",
 	"[sig-api-machinery] ValidatingAdmissionPolicy",
 	"[sig-api-machinery] Watchers",
@@ -77,7 +84,6 @@ var api = []string{
 	"[sig-node] Secrets should patch a secret",
 	"[sig-node] [DRA] CRUD Tests",
 	"[sig-scheduling] LimitRange",
-	"[sig-scheduling] SchedulerPreemption PriorityClass endpoints",
 	"[sig-storage] CSIInlineVolumes",
 	"[sig-storage] CSINodes",
 	"[sig-storage] CSIStorageCapacity",
@@ -85,7 +91,6 @@ var api = []string{
 	"[sig-storage] PersistentVolumes CSI Conformance",
 	"[sig-storage] Secrets should be immutable",
 	"[sig-storage] StorageClasses CSI Conformance",
-	"[sig-storage] VolumeAttachment Conformance",
 	"[sig-storage] VolumeAttributesClass",
 }
 
