@@ -71,7 +71,7 @@ run: build ## Run a control plane as an ordinary user, everything below ./.run
 
 .PHONY: test
 test: ## Run the unit tests
-	go test ./cmd/... ./pkg/... ./hack/... ./test/computeapi ./test/monitoring ./test/bench/pairs ./test/bench/subject ./test/bench/profile
+	go test ./cmd/... ./pkg/... ./hack/... ./test/computeapi ./test/conformance ./test/monitoring ./test/bench/pairs ./test/bench/subject ./test/bench/profile
 	go -C hack/packages test ./...
 
 .PHONY: test-race
@@ -92,7 +92,7 @@ endif
 
 .PHONY: e2e
 e2e: ARCHES := $(shell go env GOHOSTARCH)
-e2e: deps build stock packages ## Run the scenarios in test/e2e against real processes (SCENARIO=name for one)
+e2e: deps build stock conformance-tests packages ## Run the scenarios in test/e2e against real processes (SCENARIO=name for one)
 	SOURCE_DATE_EPOCH=$(EPOCH) hack/lint-packages $(DIST) $(PACKAGE_VERSION)
 	hack/fetch-nginx bin/stock/nginx
 	go test -count=1 -p 1 -timeout 40m ./test/e2e/$(or $(SCENARIO),...)
@@ -103,14 +103,20 @@ e2e-faults: deps build stock packages packages-before ## Do to three controllers
 	go build -C hack/toxiproxy -ldflags '-s -w -buildid=' -o ../../bin/stock/toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server
 	FAULTS=all FAULT="$(FAULT)" KIND="$(KIND)" go test -count=1 -p 1 -timeout 5h -v -run 'TestEverything|TestMachines|TestStartAndStop|TestAMemberIsFrozen' ./test/e2e/faults ./test/e2e/frozenmember
 
+# The sources of Kubernetes that the worker and upstream's tests are built from.
+upstream = $$(go list -C hack/worker -m -f '{{.Dir}}' k8s.io/kubernetes)
+version  = $(foreach v,gitVersion=$(KUBERNETES) gitMajor=$(MAJOR) gitMinor=$(MINOR),-X k8s.io/component-base/version.$(v))
+
 .PHONY: worker
 worker: ## Build what a worker of the lab runs, from modules, in bin/worker: kubelet, kube-proxy, containerd, CoreDNS and test images
 	@grep -Eq 'k8s.io/kubernetes $(KUBERNETES)( |$$)' hack/worker/go.mod || { echo "hack/worker/go.mod is not at Kubernetes $(KUBERNETES); run hack/bump-kubernetes $(KUBERNETES)" >&2; exit 1; }
-	cd hack/worker && go build -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES)' -o ../../bin/worker/ \
-	  k8s.io/kubernetes/cmd/kubelet k8s.io/kubernetes/cmd/kube-proxy k8s.io/kubernetes/test/images/agnhost ./coredns
+	cd hack/worker && go build -ldflags '-s -w $(version)' -o ../../bin/worker/ \
+	  k8s.io/kubernetes/cmd/kubelet k8s.io/kubernetes/cmd/kube-proxy ./coredns \
+	  k8s.io/kubernetes/test/images/agnhost k8s.io/kubernetes/test/images/nonewprivs k8s.io/sample-apiserver
 	cd hack/worker/containerd && go build -tags 'no_btrfs no_devmapper no_zfs' -ldflags '-s -w' -o ../../../bin/worker/ \
 	  github.com/containerd/containerd/v2/cmd/containerd github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2 github.com/containerd/containerd/v2/cmd/ctr
-	gcc -Os -static -o bin/worker/pause "$$(go list -C hack/worker -m -f '{{.Dir}}' k8s.io/kubernetes)/build/pause/linux/pause.c"
+	gcc -Os -static -o bin/worker/pause "$(upstream)/build/pause/linux/pause.c"
+	install -D -m 644 -t bin/worker/porter "$(upstream)"/test/images/agnhost/porter/localhost.*
 
 .PHONY: e2e-worker
 e2e-worker: deps build worker ## Join real workers to three controllers: the lab's next chapters, and users who are connected while controllers restart (as root)
@@ -130,6 +136,15 @@ skew: ## Build the stock daemons, kubectl and etcd of the minor version before t
 .PHONY: e2e-skew
 e2e-skew: deps build stock skew ## Upgrade a stock cluster of the minor version before to ours, and back, while it is used (as root)
 	SKEW=1 go test -count=1 -timeout 30m -v ./test/e2e/skew
+
+.PHONY: conformance-tests
+conformance-tests: ## Build upstream's e2e.test, and ginkgo that runs it, in bin/conformance
+	cd hack/worker && go test -c -vet=off -ldflags '-s -w $(version)' -o ../../bin/conformance/e2e.test k8s.io/kubernetes/test/e2e
+	cd hack/worker && go build -ldflags '-s -w' -o ../../bin/conformance/ github.com/onsi/ginkgo/v2/ginkgo
+
+.PHONY: conformance
+conformance: deps build stock worker conformance-tests ## Run upstream's conformance tests on stock and on ours, with real workers, and compare (as root; SUBJECT=stock FOCUS="Garbage" PROCS=6)
+	CONFORMANCE=1 SUBJECT="$(SUBJECT)" FOCUS="$(FOCUS)" PROCS="$(PROCS)" go test -count=1 -timeout 12h -v -run TestConformance ./test/e2e/conformance
 
 .PHONY: bench
 bench: build stock ## Compare with the stock daemons (ARGS="-runs 3 -json bench.json"; ARGS=-help)

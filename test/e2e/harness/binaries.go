@@ -56,6 +56,14 @@ func (e *Env) SkewProgram(name string) string {
 	return path
 }
 
+// ConformanceProgram is what make conformance-tests has built; a missing one fails the test.
+func (e *Env) ConformanceProgram(name string) string {
+	e.Helper()
+	path, err := built(filepath.Join("conformance", name), "make conformance-tests")
+	e.Must(err)
+	return path
+}
+
 func built(name, command string) (string, error) {
 	root, err := repository()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -40,7 +41,7 @@ func TestTheLabsNextChapters(t *testing.T) {
 // finds is chapter 12: names of services.
 func (s *site) finds(node string) {
 	s.Helper()
-	s.place("manifests/coredns.yaml", s.Path("coredns.yaml"))
+	s.Must(os.WriteFile(s.Path("coredns.yaml"), worker.CoreDNSManifest, 0o600))
 	s.kubectl("create", "-f", s.Path("coredns.yaml"))
 	s.kubectl("--namespace", "kube-system", "rollout", "status", "deployment", "coredns", "--timeout", "2m")
 	s.pod("busybox", node, func(p *corev1.PodSpec) { p.Containers[0].Image = worker.Busybox }, "sleep", "3600")

@@ -19,9 +19,9 @@ const (
 	packages = "systemd,systemd-sysv,dbus,iproute2,curl,ca-certificates,rpm,man-db"
 )
 
-// image returns the directory of a Debian system that machines are layered on.
+// Debian returns the directory of a Debian system with more packages than its minimum.
 // It is made once per user and kept, which takes a minute and the network.
-func image() (dir string, err error) {
+func Debian(packages string) (dir string, err error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err

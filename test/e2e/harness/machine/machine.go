@@ -34,7 +34,7 @@ type Machine struct {
 // Boot starts a machine with an address on the network and waits until it is up.
 func (n *Network) Boot(name, address string) *Machine {
 	n.Helper()
-	image, err := image()
+	image, err := Debian(packages)
 	n.Must(err)
 	holder := hold(n.Env, name)
 	n.join(holder, address)

@@ -11,21 +11,24 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
+
+	upstream "k8s.io/kubernetes/test/utils/image"
 
 	"github.com/khw-controller/khw-controller/test/e2e/harness"
 )
 
-// Images, under upstream's names: those that the tests of this Kubernetes use
-// (k8s.io/kubernetes/test/utils/image/manifest.go).
-const (
-	Pause   = "registry.k8s.io/pause:3.10.2"
-	Busybox = "registry.k8s.io/e2e-test-images/busybox:1.37.0-2"
-	// Agnhost has Busybox below it.
-	Agnhost = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
-	CoreDNS = "registry.k8s.io/coredns/coredns:v1.14.6"
+// Images, under the names that upstream's tests of this Kubernetes ask for.
+var (
+	Pause   = upstream.GetE2EImage(upstream.Pause)
+	Busybox = upstream.GetE2EImage(upstream.BusyBox)
+	Agnhost = upstream.GetE2EImage(upstream.Agnhost)
 )
+
+// CoreDNS is the image in CoreDNSManifest.
+const CoreDNS = "registry.k8s.io/coredns/coredns:v1.14.6"
 
 // kubernetes is the runtime's namespace of what the kubelet uses.
 const kubernetes = "k8s.io"
@@ -46,29 +49,59 @@ type imageConfig struct {
 	WorkingDir string
 }
 
-// layer writes the files of one.
-type layer func(*tar.Writer) error
+// layer is one of an image, and the same for all that have it by this name.
+type layer struct {
+	name  string
+	write func(io.Writer) error // as a tar archive
+}
 
-var path = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+// part adds something to a layer.
+type part func(*tar.Writer) error
 
-// images are all that a worker has.
+// files is a layer of such parts.
+func files(name string, parts ...part) layer {
+	return layer{name, func(w io.Writer) error {
+		t := tar.NewWriter(w)
+		for _, part := range parts {
+			if err := part(t); err != nil {
+				return err
+			}
+		}
+		return t.Close()
+	}}
+}
+
+var searchPath = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+// images are those that every worker has. Agnhost has Busybox below it here.
 func images(e *harness.Env) []image {
 	e.Helper()
-	program := func(name string) layer {
-		return func(t *tar.Writer) error { return addFile(t, name, e.WorkerProgram(name)) }
-	}
 	return []image{
-		{Pause, []layer{program("pause")}, imageConfig{Entrypoint: []string{"/pause"}, User: "65535:65535", WorkingDir: "/"}},
-		{Busybox, []layer{busybox}, imageConfig{Env: path, Cmd: []string{"sh"}, WorkingDir: "/"}},
-		{Agnhost, []layer{busybox, program("agnhost")}, imageConfig{Env: path, Entrypoint: []string{"/agnhost"}, Cmd: []string{"pause"}, WorkingDir: "/"}},
-		{CoreDNS, []layer{program("coredns")}, imageConfig{Entrypoint: []string{"/coredns"}, WorkingDir: "/"}},
+		{Pause, []layer{program(e, "pause")}, imageConfig{Entrypoint: []string{"/pause"}, User: "65535:65535", WorkingDir: "/"}},
+		{Busybox, []layer{busybox}, imageConfig{Env: searchPath, Cmd: []string{"sh"}, WorkingDir: "/"}},
+		{Agnhost, []layer{busybox, program(e, "agnhost")}, agnhostConfig("pause")},
+		{CoreDNS, []layer{program(e, "coredns")}, imageConfig{Entrypoint: []string{"/coredns"}, WorkingDir: "/"}},
 	}
 }
 
-// busybox is Debian's static one, as all the programs that it can be.
-func busybox(t *tar.Writer) error {
+func agnhostConfig(command string) imageConfig {
+	return imageConfig{Env: searchPath, Entrypoint: []string{"/agnhost"}, Cmd: []string{command}, WorkingDir: "/"}
+}
+
+// program is a layer with one of make worker's.
+func program(e *harness.Env, name string) layer {
+	e.Helper()
+	return files(name, file(name, e.WorkerProgram(name), 0o755))
+}
+
+// busybox is Debian's static one, as all the programs that it can be, but for the shell:
+// Debian's forgets variables whose names no shell could use, and upstream's does not.
+var busybox = files("busybox", func(t *tar.Writer) error {
 	const program = "/bin/busybox"
-	if err := addFile(t, "bin/busybox", program); err != nil {
+	if err := file("bin/busybox", program, 0o755)(t); err != nil {
+		return err
+	}
+	if err := file("bin/sh", "/bin/bash-static", 0o755)(t); err != nil {
 		return err
 	}
 	applets, err := exec.Command(program, "--list").Output()
@@ -76,14 +109,14 @@ func busybox(t *tar.Writer) error {
 		return fmt.Errorf("%s --list: %w", program, err)
 	}
 	for _, name := range strings.Fields(string(applets)) {
-		if name == "busybox" {
+		if name == "busybox" || name == "sh" {
 			continue
 		}
-		if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + name, Linkname: "busybox", Mode: 0o777}); err != nil {
+		if err := link("bin/"+name, "busybox")(t); err != nil {
 			return err
 		}
 	}
-	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}); err != nil {
+	if err := directory("tmp", 0o1777)(t); err != nil {
 		return err
 	}
 	for name, text := range map[string]string{
@@ -95,23 +128,53 @@ func busybox(t *tar.Writer) error {
 		}
 	}
 	return nil
+})
+
+// file adds one of this machine's under another name.
+func file(name, from string, mode int64) part {
+	return func(t *tar.Writer) error {
+		f, err := os.Open(from)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: info.Size(), Mode: mode}); err != nil {
+			return err
+		}
+		_, err = io.Copy(t, f)
+		return err
+	}
 }
 
-func addFile(t *tar.Writer, name, from string) error {
-	f, err := os.Open(from)
-	if err != nil {
-		return err
+func link(name, target string) part {
+	return func(t *tar.Writer) error {
+		return t.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777})
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
+}
+
+func directory(name string, mode int64) part {
+	return func(t *tar.Writer) error {
+		return t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: name + "/", Mode: mode})
 	}
-	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: info.Size(), Mode: 0o755}); err != nil {
-		return err
+}
+
+func text(name, content string) part {
+	return func(t *tar.Writer) error { return addBytes(t, name, []byte(content)) }
+}
+
+// appended adds a file of a system with more at its end.
+func appended(name, system, more string) part {
+	return func(t *tar.Writer) error {
+		data, err := os.ReadFile(filepath.Join(system, name))
+		if err != nil {
+			return err
+		}
+		return addBytes(t, name, append(data, more...))
 	}
-	_, err = io.Copy(t, f)
-	return err
 }
 
 func addBytes(t *tar.Writer, name string, data []byte) error {
@@ -132,6 +195,7 @@ func archive(w io.Writer, all []image) error {
 	}
 	var manifest []entry
 	there := map[string]bool{}
+	digests := map[string]string{} // of layers, by their names
 	put := func(name string, data []byte) error {
 		if there[name] {
 			return nil
@@ -142,20 +206,20 @@ func archive(w io.Writer, all []image) error {
 	for _, i := range all {
 		e := entry{RepoTags: []string{i.name}}
 		var diffs []string
-		for _, write := range i.layers {
-			var data bytes.Buffer
-			t := tar.NewWriter(&data)
-			if err := write(t); err != nil {
-				return err
+		for _, l := range i.layers {
+			digest, ok := digests[l.name]
+			if !ok {
+				var data bytes.Buffer
+				if err := l.write(&data); err != nil {
+					return err
+				}
+				digest = fmt.Sprintf("%x", sha256.Sum256(data.Bytes()))
+				digests[l.name] = digest
+				if err := put(digest+".tar", data.Bytes()); err != nil {
+					return err
+				}
 			}
-			if err := t.Close(); err != nil {
-				return err
-			}
-			digest := fmt.Sprintf("%x", sha256.Sum256(data.Bytes()))
 			e.Layers, diffs = append(e.Layers, digest+".tar"), append(diffs, "sha256:"+digest)
-			if err := put(digest+".tar", data.Bytes()); err != nil {
-				return err
-			}
 		}
 		config, err := json.Marshal(map[string]any{
 			"architecture": runtime.GOARCH, "os": runtime.GOOS, "config": i.config,
@@ -187,7 +251,11 @@ func (w *Worker) importImages() {
 	if _, err := os.Stat(path); err != nil {
 		f, err := os.Create(path)
 		w.Must(err)
-		w.Must(archive(f, images(w.Env)))
+		all := images(w.Env)
+		if w.Conformance {
+			all = conformanceImages(w.Env)
+		}
+		w.Must(archive(f, all))
 		w.Must(f.Close())
 	}
 	in, err := os.Open(path)

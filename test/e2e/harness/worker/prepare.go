@@ -13,7 +13,7 @@ import (
 )
 
 //go:embed files
-var files embed.FS
+var templates embed.FS
 
 // placed are the files of the lab's chapter 09.
 var placed = map[string]string{
@@ -33,7 +33,7 @@ func (w *Worker) prepare() {
 	values := map[string]any{"Name": w.Name(), "PodCIDR": w.PodCIDR(), "Token": w.Token, "ControlGroup": w.controlGroup(), "Pause": Pause}
 	for name, path := range placed {
 		var text strings.Builder
-		w.Must(template.Must(template.ParseFS(files, "files/"+name)).Execute(&text, values))
+		w.Must(template.Must(template.ParseFS(templates, "files/"+name)).Execute(&text, values))
 		w.write(path, text.String())
 	}
 	w.write("etc/hosts", machine.Hosts(Names(9)))

@@ -32,6 +32,9 @@ type Spec struct {
 	Files *harness.Controller
 	// Token is that of a TLS bootstrap; without, the worker has the lab's certificate.
 	Token string
+	// Conformance has it have the images of upstream's conformance tests, on a Debian,
+	// instead of the few that other tests do with.
+	Conformance bool
 }
 
 // Name is its host name, and its node's.
@@ -53,6 +56,12 @@ func Names(workers int) map[string]string {
 	}
 	return names
 }
+
+// CoreDNSManifest is the lab's chapter 12, with the DNS server that has taken kube-dns'
+// place.
+//
+//go:embed files/coredns.yaml
+var CoreDNSManifest []byte
 
 // Worker is one that runs.
 type Worker struct {
