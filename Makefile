@@ -163,8 +163,8 @@ bench-cluster: build ## Measure three controllers: forming a cluster, taking ove
 	go test -count=1 -timeout 30m -v ./test/bench/cluster
 
 .PHONY: bench-edge
-bench-edge: build ## Pause a controller with profile edge for longer than a lease of the lab bears
-	go test -count=1 -v ./test/bench/edge
+bench-edge: build ## Pause a controller with profile edge for longer than a lease of the lab bears, and flood one (as root)
+	go test -count=1 -timeout 30m -v ./test/bench/edge
 
 .PHONY: bench-healthz
 bench-healthz: build ## Compare health checks with the lab's nginx (ARGS="-runs 3")
