@@ -103,6 +103,10 @@ e2e-faults: deps build stock packages packages-before ## Do to three controllers
 	go build -C hack/toxiproxy -ldflags '-s -w -buildid=' -o ../../bin/stock/toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server
 	FAULTS=all FAULT="$(FAULT)" KIND="$(KIND)" go test -count=1 -p 1 -timeout 5h -v -run 'TestEverything|TestMachines|TestStartAndStop|TestAMemberIsFrozen' ./test/e2e/faults ./test/e2e/frozenmember
 
+.PHONY: e2e-alerts
+e2e-alerts: deps build stock ## Do to controllers what each of the shipped alerts is about, and have a Prometheus say so (as root)
+	ALERTS=1 go test -count=1 -timeout 30m -v ./test/e2e/alerts
+
 # The sources of Kubernetes that the worker and upstream's tests are built from.
 upstream = $$(go list -C hack/worker -m -f '{{.Dir}}' k8s.io/kubernetes)
 version  = $(foreach v,gitVersion=$(KUBERNETES) gitMajor=$(MAJOR) gitMinor=$(MINOR),-X k8s.io/component-base/version.$(v))
