@@ -202,13 +202,14 @@ const preparing = "fills its caches"
 // tellOfPreparing looks at the lease, until the function that it returns is called, and
 // tells every retry period why the preparation may last: informers log their trouble and
 // try for ever. What a dead holder's lease lasts is waited for meanwhile.
-func (r *runner) tellOfPreparing(ctx context.Context, report supervisor.Report) (prepared func()) {
-	ctx, cancel := context.WithCancel(ctx)
+func (r *runner) tellOfPreparing(term context.Context, report supervisor.Report) (prepared func()) {
+	ctx, cancel := context.WithCancel(term)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		for first := true; ; first = false {
-			lease, err := r.Client.CoordinationV1().Leases(r.ResourceNamespace).Get(ctx, r.ResourceName, metav1.GetOptions{})
+			// One that is cut off is five errors in the apiserver's log.
+			lease, err := r.Client.CoordinationV1().Leases(r.ResourceNamespace).Get(term, r.ResourceName, metav1.GetOptions{})
 			if err == nil {
 				r.Health.seen(*resourcelock.LeaseSpecToLeaderElectionRecord(&lease.Spec))
 			}

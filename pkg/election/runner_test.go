@@ -625,7 +625,7 @@ func TestProcessesAreTold(t *testing.T) {
 			t.Errorf("%s: %s has ended: %v", name, test.holder, got)
 		}
 	}
-	if after.identity("a") == after.identity("a") {
-		t.Error("two runs in a process have one identity")
+	if first, second := after.identity("a"), after.identity("a"); first == second {
+		t.Errorf("two runs in a process have one identity, %s", first)
 	}
 }

@@ -143,7 +143,7 @@ func (n *node) stopStock() {
 func (n *node) startOurs(more ...string) {
 	n.Helper()
 	n.Args = append([]string{"--advertise-address", n.Address, "--etcd-servers", n.etcd, "--snapshot-interval", "0", "--kube-apiserver-arg", n.audit}, more...)
-	n.Node.Start()
+	n.Start()
 	n.awaitServing(n.Process)
 	n.AwaitReady()
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,7 +103,7 @@ func before(e *harness.Env, kubeconfig string) kubectl {
 
 // try runs it, and returns both its outputs.
 func (k kubectl) try(args ...string) (string, error) {
-	argv := append(k.argv[:len(k.argv):len(k.argv)], args...)
+	argv := slices.Concat(k.argv, args)
 	cmd := exec.CommandContext(k.Context(), argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), "HOME="+k.Dir) // its cache of discovery goes with the test
 	out, err := cmd.CombinedOutput()
