@@ -288,19 +288,7 @@ func (s *site) whole(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", n.Name, err)
 		}
 	}
-	for _, name := range cluster.Leases() {
-		l, err := cluster.Lease(ctx, s.nodes[0].direct, name)
-		if err != nil {
-			return err
-		}
-		if l.Spec.RenewTime == nil || time.Since(l.Spec.RenewTime.Time) > renewed {
-			return fmt.Errorf("the lease %s is not renewed", name)
-		}
-		if _, err := cluster.Holder(ctx, s.nodes[0].direct, name); err != nil {
-			return err
-		}
-	}
-	return nil
+	return cluster.BothRenewed(ctx, s.nodes[0].direct, renewed)
 }
 
 // renewed is the lab's time from one renewal of a lease to the next, and some more.

@@ -184,16 +184,7 @@ func (s *site) awaitWhole() {
 				return fmt.Errorf("%s: %w", n.Name, err)
 			}
 		}
-		for _, name := range cluster.Leases() {
-			l, err := cluster.Lease(ctx, s.nodes[0].direct, name)
-			if err != nil {
-				return err
-			}
-			if l.Spec.RenewTime == nil || time.Since(l.Spec.RenewTime.Time) > renewed {
-				return fmt.Errorf("the lease %s is not renewed", name)
-			}
-		}
-		return cluster.BothHeld(ctx, s.nodes[0].direct)
+		return cluster.BothRenewed(ctx, s.nodes[0].direct, renewed)
 	})
 }
 

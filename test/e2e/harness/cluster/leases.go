@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,4 +63,19 @@ func Steal(ctx context.Context, c kubernetes.Interface, name, thief string) erro
 		_, err = c.CoordinationV1().Leases(metav1.NamespaceSystem).Update(ctx, l, metav1.UpdateOptions{})
 		return err
 	})
+}
+
+// BothRenewed returns nil when both leases are held by somebody who has renewed them
+// within that time.
+func BothRenewed(ctx context.Context, c kubernetes.Interface, within time.Duration) error {
+	for _, name := range Leases() {
+		l, err := Lease(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		if l.Spec.RenewTime == nil || time.Since(l.Spec.RenewTime.Time) > within {
+			return fmt.Errorf("the lease %s is not renewed", name)
+		}
+	}
+	return BothHeld(ctx, c)
 }
