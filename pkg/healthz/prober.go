@@ -66,6 +66,7 @@ type Prober struct {
 	grace time.Duration
 	last  map[string]*atomic.Pointer[result]
 	turn  chan time.Time // holds when the apiserver was last asked
+	log   klog.Logger
 
 	mu       sync.Mutex
 	inFlight map[string]chan struct{} // by path, closed when there is a verdict
@@ -85,6 +86,7 @@ func NewProber(backend Backend, grace time.Duration) *Prober {
 		grace:   grace,
 		last:    map[string]*atomic.Pointer[result]{},
 		turn:    make(chan time.Time, 1),
+		log:     klog.Background(),
 
 		inFlight: map[string]chan struct{}{},
 		logged:   map[string]Verdict{},
@@ -242,8 +244,8 @@ func (p *Prober) logChange(path string, v Verdict, took time.Duration, err error
 	}
 	p.logged[path] = v
 	if v == OK {
-		klog.InfoS("Health checks pass", "path", path)
+		p.log.Info("Health checks pass", "path", path)
 		return
 	}
-	klog.ErrorS(err, "Health checks fail", "path", path, "reason", v, "took", took.Round(time.Millisecond))
+	p.log.Error(err, "Health checks fail", "path", path, "reason", v, "took", took.Round(time.Millisecond))
 }

@@ -5,7 +5,6 @@ package healthz
 import (
 	"bytes"
 	"context"
-	"flag"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"k8s.io/klog/v2"
+	"k8s.io/klog/v2/textlogger"
 )
 
 // fakeBackend answers after a while, or never, and counts.
@@ -164,26 +163,16 @@ func TestHoweverManyAskFewQuestionsArePut(t *testing.T) {
 }
 
 func TestOnlyChangesAreLogged(t *testing.T) {
-	defer klog.CaptureState().Restore()
-	fs := flag.NewFlagSet("klog", flag.ContinueOnError)
-	klog.InitFlags(fs)
-	for _, flag := range []string{"logtostderr=false", "one_output=true"} {
-		name, value, _ := strings.Cut(flag, "=")
-		if err := fs.Set(name, value); err != nil {
-			t.Fatal(err)
-		}
-	}
 	var out bytes.Buffer
-	klog.SetOutput(&out)
 	synctest.Test(t, func(*testing.T) {
 		p := NewProber(nil, 0)
+		p.log = textlogger.NewLogger(textlogger.NewConfig(textlogger.Output(&out)))
 		for _, verdict := range []Verdict{OK, OK, Etcd, Etcd, Unreachable, OK, OK} {
 			p.backend = &fakeBackend{verdict: verdict}
 			p.Ask("/healthz")
 			time.Sleep(probeTimeout) // what is in flight ends by itself
 		}
 	})
-	klog.Flush()
 	var said []string
 	for line := range strings.Lines(out.String()) {
 		_, text, _ := strings.Cut(line, "] ")

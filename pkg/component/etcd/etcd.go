@@ -15,6 +15,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 	"k8s.io/klog/v2"
 
+	"github.com/khw-controller/khw-controller/pkg/logging/zapklog"
 	"github.com/khw-controller/khw-controller/pkg/supervisor"
 )
 
@@ -35,7 +36,7 @@ type Member struct {
 // back that turn out to be damaged.
 func New(cfg *embed.Config, fatal func(reason string), repair func() string) *Member {
 	m := &Member{config: cfg, repair: repair, local: newLocal()}
-	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(newLogger(func(reason string) {
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zapklog.New(func(reason string) {
 		if m.starting.Load() {
 			reason += "; if the data in " + cfg.Dir + " are damaged: " + repair()
 		}

@@ -31,6 +31,7 @@ func (m *Member) watchLeader(ctx context.Context, server *embed.Etcd) {
 			return why
 		},
 		onOutage: m.OnOutage,
+		log:      klog.Background(),
 	}
 	w.run(ctx)
 }
@@ -40,6 +41,7 @@ type leaderWatch struct {
 	hasLeader func() bool
 	why       func() string        // for whom the member waits; may take a while
 	onOutage  func() (over func()) // may be nil
+	log       klog.Logger
 }
 
 func (w leaderWatch) run(ctx context.Context) {
@@ -58,7 +60,7 @@ func (w leaderWatch) run(ctx context.Context) {
 		switch now := time.Now(); {
 		case w.hasLeader():
 			if told {
-				klog.InfoS("etcd has a leader again", "after", now.Sub(since).Round(time.Second))
+				w.log.Info("etcd has a leader again", "after", now.Sub(since).Round(time.Second))
 			}
 			over()
 			since, told, over = time.Time{}, false, func() {}
@@ -69,7 +71,7 @@ func (w leaderWatch) run(ctx context.Context) {
 			}
 		case !told && now.Sub(since) >= leaderless:
 			told = true
-			klog.ErrorS(nil, "etcd has no leader, and nothing can be written", "why", w.why())
+			w.log.Error(nil, "etcd has no leader, and nothing can be written", "why", w.why())
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/textlogger"
 )
 
@@ -24,9 +23,7 @@ func TestTheTimeWithoutALeaderHasABeginningAndAnEnd(t *testing.T) {
 		"an outage":   {time.Minute, []string{`"etcd has no leader, and nothing can be written" why="b does not answer"`, `"etcd has a leader again" after="1m0s"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			defer klog.CaptureState().Restore()
 			var log bytes.Buffer
-			klog.SetLogger(textlogger.NewLogger(textlogger.NewConfig(textlogger.Output(&log))))
 			synctest.Test(t, func(t *testing.T) {
 				var leads atomic.Bool
 				var outages, ended atomic.Int32
@@ -36,6 +33,7 @@ func TestTheTimeWithoutALeaderHasABeginningAndAnEnd(t *testing.T) {
 					hasLeader: leads.Load,
 					why:       func() string { return "b does not answer" },
 					onOutage:  func() func() { outages.Add(1); return func() { ended.Add(1) } },
+					log:       textlogger.NewLogger(textlogger.NewConfig(textlogger.Output(&log))),
 				}.run(ctx)
 				pass := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
 				pass(10*time.Second + leaderEvery/2)
@@ -60,7 +58,6 @@ func TestTheTimeWithoutALeaderHasABeginningAndAnEnd(t *testing.T) {
 					t.Errorf("after the end %d outages have begun, and %d ended", outages.Load(), ended.Load())
 				}
 			})
-			klog.Flush()
 			got := strings.Split(strings.TrimSuffix(log.String(), "\n"), "\n")
 			if log.Len() == 0 {
 				got = nil

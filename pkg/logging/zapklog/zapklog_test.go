@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package etcd
+package zapklog
 
 import (
 	"bytes"
@@ -34,7 +34,7 @@ func capture(t *testing.T, v string, do func()) string {
 }
 
 func TestEtcdLogsThroughKlog(t *testing.T) {
-	log := newLogger(func(reason string) { t.Errorf("ended: %s", reason) })
+	log := New(func(reason string) { t.Errorf("ended: %s", reason) })
 	for v, want := range map[string]struct{ there, absent []string }{
 		"0": {[]string{"W", "slow", `member="a"`}, []string{"started", "detail"}},
 		"2": {[]string{"slow", "started", `component="etcd"`}, []string{"detail"}},
@@ -59,7 +59,7 @@ func TestEtcdLogsThroughKlog(t *testing.T) {
 }
 
 func TestLoggersOfOneKeepTheirFields(t *testing.T) {
-	log := newLogger(func(reason string) { t.Errorf("ended: %s", reason) }).With(zap.Int("a", 1)).With(zap.Int("b", 2)).With(zap.Int("c", 3))
+	log := New(func(reason string) { t.Errorf("ended: %s", reason) }).With(zap.Int("a", 1)).With(zap.Int("b", 2)).With(zap.Int("c", 3))
 	one, other := log.With(zap.String("member", "one")), log.With(zap.String("member", "other"))
 	if got := capture(t, "0", func() { one.Warn("slow") }); !strings.Contains(got, `member="one"`) {
 		t.Errorf("it logs %q", got)
@@ -70,7 +70,7 @@ func TestLoggersOfOneKeepTheirFields(t *testing.T) {
 }
 
 func TestAnOrderlyStopIsNoError(t *testing.T) {
-	log := newLogger(func(reason string) { t.Errorf("ended: %s", reason) })
+	log := New(func(reason string) { t.Errorf("ended: %s", reason) })
 	for err, want := range map[error]string{
 		net.ErrClosed: "I", http.ErrServerClosed: "I", errors.New("mux: server closed"): "I", errors.New("disk full"): "E",
 	} {
@@ -88,7 +88,7 @@ func TestAFatalMessageIsHandedOverInsteadOfEndingTheProcess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			reason := ""
-			log := newLogger(func(r string) { reason = r })
+			log := New(func(r string) { reason = r })
 			capture(t, "0", func() { write(log) })
 			if reason != "cannot go on: disk full" {
 				t.Errorf("the reason is %q", reason)

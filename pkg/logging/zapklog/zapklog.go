@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package etcd
+// Package zapklog has what an embedded etcd logs written to klog, so that there is one
+// log in one format. It is a package of its own for the sake of its tests, which
+// replace klog's settings: beside them no server may log that ends a little later than
+// it was told to.
+package zapklog
 
 import (
 	"fmt"
@@ -12,10 +16,11 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// newLogger returns a zap logger that writes to klog, so that there is one log
-// in one format. etcd's informational messages are klog's level 2, the lab's.
-func newLogger(fatal func(reason string)) *zap.Logger {
-	return zap.New(&klogCore{}, zap.WithFatalHook(fatalHook(fatal)), zap.WithPanicHook(fatalHook(fatal)))
+// New returns a logger that writes to klog. etcd's informational messages are klog's
+// level 2, the lab's. fatal is called, with the message, when one is logged after which
+// etcd would end the process.
+func New(fatal func(reason string)) *zap.Logger {
+	return zap.New(&core{}, zap.WithFatalHook(fatalHook(fatal)), zap.WithPanicHook(fatalHook(fatal)))
 }
 
 // fatalHook is run instead of the os.Exit(1) of a fatal message.
@@ -36,14 +41,14 @@ func message(entry zapcore.Entry, fields []zapcore.Field) string {
 	return entry.Message
 }
 
-// klogCore is a zapcore.Core on top of klog.
-type klogCore struct {
+// core is a zapcore.Core on top of klog.
+type core struct {
 	fields []zapcore.Field
 }
 
 const infoLevel = 2
 
-func (c *klogCore) Enabled(level zapcore.Level) bool {
+func (c *core) Enabled(level zapcore.Level) bool {
 	switch {
 	case level >= zapcore.WarnLevel:
 		return true
@@ -54,18 +59,18 @@ func (c *klogCore) Enabled(level zapcore.Level) bool {
 	}
 }
 
-func (c *klogCore) With(fields []zapcore.Field) zapcore.Core {
-	return &klogCore{fields: append(c.fields[:len(c.fields):len(c.fields)], fields...)}
+func (c *core) With(fields []zapcore.Field) zapcore.Core {
+	return &core{fields: append(c.fields[:len(c.fields):len(c.fields)], fields...)}
 }
 
-func (c *klogCore) Check(entry zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+func (c *core) Check(entry zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
 	if c.Enabled(entry.Level) {
 		return ce.AddCore(entry, c)
 	}
 	return ce
 }
 
-func (c *klogCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
+func (c *core) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 	enc := zapcore.NewMapObjectEncoder()
 	kv := []any{"component", "etcd"}
 	for _, f := range append(c.fields[:len(c.fields):len(c.fields)], fields...) {
@@ -106,7 +111,7 @@ func closed(err any) bool {
 	return ok && (strings.HasSuffix(text, net.ErrClosed.Error()) || strings.HasSuffix(strings.ToLower(text), "server closed"))
 }
 
-func (c *klogCore) Sync() error {
+func (c *core) Sync() error {
 	klog.Flush()
 	return nil
 }
