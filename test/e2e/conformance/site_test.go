@@ -94,15 +94,11 @@ func (s *site) startStock() {
 	n := s.controller
 	etcd := cluster.EtcdMember{Name: n.Name, Address: n.Address, DataDir: n.Etcd(), ClientPort: 2379, PeerPort: 2380}
 	n.Host.Start("etcd", process.Spec{Path: s.StockBinary("etcd"), Args: cluster.EtcdArgs(n.Lab(""), etcd, []cluster.EtcdMember{etcd})})
-	s.Must(cluster.WriteStockSchedulerConfig(n.Root))
 	s.Must(os.Symlink(s.StockBinary("kubectl"), s.kubectl))
-	values := lab.Values{Root: n.Root, AdvertiseAddress: n.Address, EtcdServers: []string{etcd.ClientURL()}}
-	start := func(c lab.Component, more ...string) {
-		args, err := cluster.StockArgs(c, values, cluster.DefaultPorts())
-		s.Must(err)
-		n.Host.Start(string(c), process.Spec{Path: s.StockBinary(string(c)), Args: append(args, more...)})
+	start := func(c lab.Component) {
+		n.Host.Start(string(c), process.Spec{Path: s.StockBinary(string(c)), Args: n.StockArgs(c, etcd.ClientURL())})
 	}
-	start(lab.APIServer, "--bind-address=0.0.0.0")
+	start(lab.APIServer)
 	client := n.Client()
 	s.Eventually("the apiserver", func(ctx context.Context) error { return cluster.Readyz(ctx, client) })
 	start(lab.ControllerManager)

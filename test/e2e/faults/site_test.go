@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"time"
@@ -135,7 +133,7 @@ func newSite(e *harness.Env, k kind) *site {
 // serve puts the balancer before the controllers and waits until all is whole.
 func (s *site) serve(network *machine.Network, files *harness.Controller) {
 	s.Helper()
-	s.balance(network.Host("balancer", balancerAddress))
+	s.haproxy = trio.Balance(network.Host("balancer", balancerAddress), s.kind == stock)
 	s.admin = s.through(files, balancerAddress)
 	s.awaitWhole("at the start")
 	s.await("the nodes to be made", func(ctx context.Context) error {
@@ -155,37 +153,13 @@ func (s *site) through(files *harness.Controller, address string) *restclient.Co
 // stockControl prepares the lab's three daemons.
 func (n *node) stockControl(etcd []string, audit string) {
 	n.Helper()
-	n.Must(cluster.WriteStockSchedulerConfig(n.Root))
-	values := lab.Values{Root: n.Root, AdvertiseAddress: n.Address, EtcdServers: etcd}
-	for _, c := range []lab.Component{lab.APIServer, lab.ControllerManager, lab.Scheduler} {
-		args, err := cluster.StockArgs(c, values, cluster.DefaultPorts())
-		n.Must(err)
-		v := &service{Node: n.Node, called: string(c), path: n.StockBinary(string(c)), args: args}
+	for _, c := range lab.Components() {
+		v := &service{Node: n.Node, called: string(c), path: n.StockBinary(string(c)), args: n.StockArgs(c, etcd...)}
 		if c == lab.APIServer {
-			v.extra = []string{"--bind-address=0.0.0.0", "--" + audit}
+			v.extra = []string{"--" + audit}
 		}
 		n.control = append(n.control, v)
 	}
-}
-
-// overTLS is what the balancer's configuration has in place of a health check on
-// port 80 for controllers that have no such port.
-var overTLS = strings.NewReplacer(
-	"uri /healthz", "uri /readyz",
-	"check port 80 inter", "check check-ssl verify none inter",
-)
-
-// balance starts haproxy as `init --print haproxy` configures it.
-func (s *site) balance(at *machine.Host) {
-	s.Helper()
-	config, err := exec.CommandContext(s.Context(), s.Binary(), "init", "--controllers", trio.Controllers, "--print", "haproxy").Output()
-	s.Must(err)
-	if s.kind == stock {
-		config = []byte(overTLS.Replace(string(config)))
-	}
-	path := s.Path("haproxy.cfg")
-	s.Must(os.WriteFile(path, config, 0o600))
-	s.haproxy = at.Start("haproxy", process.Spec{Path: "/usr/sbin/haproxy", Args: []string{"-db", "-f", path}})
 }
 
 // markedDown counts how often the balancer has found that a controller does not

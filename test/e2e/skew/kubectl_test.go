@@ -3,6 +3,7 @@
 package skew
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,10 @@ func mustWork(k kubectl, name string) {
 		k.Must(os.WriteFile(file, []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "+name+", namespace: skew}\ndata: {key: "+value+"}\n"), 0o600))
 	}
 	write("one")
+	k.Eventually("the schema of widgets to be published", func(context.Context) error {
+		_, err := k.try("explain", "widget.spec.size")
+		return err
+	})
 	for _, step := range []struct {
 		args []string
 		says string

@@ -8,9 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -84,14 +81,13 @@ func newSite(e *harness.Env) *site {
 	for _, n := range s.nodes {
 		n.Knows(addresses)
 		n.Prepare(files, "root")
-		n.Must(cluster.WriteStockSchedulerConfig(n.Root))
 		config := n.Config(n.Lab("admin.kubeconfig"))
 		config.Timeout = 5 * time.Second
 		n.direct, err = kubernetes.NewForConfig(config)
 		e.Must(err)
 		n.startStock()
 	}
-	s.balance(network.Host("balancer", balancerAddress))
+	trio.Balance(network.Host("balancer", balancerAddress), true) // there are stock ones all the time but once
 	s.admin, err = cluster.Config(files.Lab("admin.kubeconfig"))
 	e.Must(err)
 	s.admin.Host, s.admin.ServerName, s.admin.Dial = "https://"+net.JoinHostPort(balancerAddress, "6443"), "kubernetes.default", client.Dial
@@ -100,29 +96,15 @@ func newSite(e *harness.Env) *site {
 	return s
 }
 
-// balance starts haproxy as `init --print haproxy` configures it, but for its health
-// check: the stock daemons have no port 80.
-func (s *site) balance(at *machine.Host) {
-	s.Helper()
-	config, err := exec.CommandContext(s.Context(), s.Binary(), "init", "--controllers", trio.Controllers, "--print", "haproxy").Output()
-	s.Must(err)
-	overTLS := strings.NewReplacer("uri /healthz", "uri /readyz", "check port 80 inter", "check check-ssl verify none inter")
-	path := s.Path("haproxy.cfg")
-	s.Must(os.WriteFile(path, []byte(overTLS.Replace(string(config))), 0o600))
-	at.Start("haproxy", process.Spec{Path: "/usr/sbin/haproxy", Args: []string{"-db", "-f", path}})
-}
-
 // startStock starts the daemons of the release before.
 func (n *node) startStock() {
 	n.Helper()
 	n.starts++
 	n.stock = nil
-	values := lab.Values{Root: n.Root, AdvertiseAddress: n.Address, EtcdServers: []string{n.etcd}}
 	for _, c := range lab.Components() {
-		args, err := cluster.StockArgs(c, values, cluster.DefaultPorts())
-		n.Must(err)
+		args := n.StockArgs(c, n.etcd)
 		if c == lab.APIServer {
-			args = append(args, "--bind-address=0.0.0.0", "--"+n.audit)
+			args = append(args, "--"+n.audit)
 		}
 		n.stock = append(n.stock, n.Host.Start(fmt.Sprintf("%s-%s-%d", n.Name, c, n.starts), process.Spec{Path: n.SkewProgram(string(c)), Args: args}))
 	}

@@ -104,6 +104,9 @@ var byTheUpgrade = []excuse{
 	{`(discovery\.k8s\.io/)?v1 endpoint(s|slices)`, `default/kubernetes`, `subsets|endpoints|ports`, "ours has a port of its own here"},
 	{`v1 configmaps`, `kube-system/(extension-apiserver-authentication|kube-apiserver-legacy-service-account-token-tracking)`, `data.*`, "an apiserver's own"},
 	{`v1 nodes`, ``, `spec\.taints|metadata\.annotations.*`, "no kubelet keeps them alive"},
+	{`apiregistration\.k8s\.io/v1 apiservices`, ``, `|metadata\..*`, "a release registers what it serves itself"},
+	{`apps/v1 statefulsets`, `skew/db`, `spec\.updateStrategy\.rollingUpdate\.maxUnavailable`, "1.37 has a default for it"},
+	{`storage\.k8s\.io/v1 csidrivers`, ``, `spec\.preventPodSchedulingIfMissing`, "1.37 has a default for it"},
 	{`v1 secrets`, `skew/robot-token`, `metadata\.labels.*`, "when it was last used"},
 }
 

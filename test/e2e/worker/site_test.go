@@ -73,16 +73,14 @@ func newSite(t *testing.T) *site {
 		s.place("manifests/bootstrap.yaml", filepath.Join(n.Root, "etc/kubernetes/manifests.d/bootstrap.yaml"))
 		n.Start()
 	}
-	config, err := exec.CommandContext(e.Context(), e.Binary(), "init", "--controllers", trio.Controllers, "--print", "haproxy").Output()
-	e.Must(err)
-	e.Must(os.WriteFile(e.Path("haproxy.cfg"), config, 0o600))
-	s.network.Host("balancer", balancerAddress).Start("haproxy", process.Spec{Path: "/usr/sbin/haproxy", Args: []string{"-db", "-f", e.Path("haproxy.cfg")}})
+	trio.Balance(s.network.Host("balancer", balancerAddress), false)
 
 	s.user = s.network.Host("user", userAddress)
 	s.kubeconfig, s.kubectlPath = e.Path("admin.kubeconfig"), e.Path("kubectl")
 	s.files.LabKubeconfig("admin", "admin", server, s.kubeconfig)
 	e.Must(os.Symlink(e.Binary(), s.kubectlPath))
 	s.admin = s.configOf(s.kubeconfig)
+	var err error
 	s.client, err = kubernetes.NewForConfig(s.admin)
 	e.Must(err)
 	for _, n := range s.controllers {
