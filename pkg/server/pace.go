@@ -30,17 +30,29 @@ const (
 	startPercent = 2 * startHeap / (4 << 20) * goPercent
 )
 
+// garbage is how much of it may be made at work until it is collected, beside a quarter
+// of what is alive: GOGC is Go's own while less than 683 MB are alive, and 50 with 2 GB.
+// As much garbage as there is alive would have a big cluster's controller need twice the
+// memory of what it holds. While it catches up with what there is, after a start, it is
+// Go's own all the same: then others wait for it.
+const (
+	garbage = 512 << 20
+	catchUp = time.Minute
+)
+
 // How often the heap is looked at in a start, and after it; after how many looks in a
 // row the process is at rest, when memory is given back, and after how many once more,
-// when nothing is left to come, both with one more for each livePerLook that is alive,
-// since to give back costs a collection; and in how many looks it allocates as much as is
-// alive, at most when it works, and at least when it rests.
+// when nothing is left to come, both with one more for each livePerLook that is alive
+// beyond liveAtOnce: to give back costs a collection, and the runtime itself has none for
+// two minutes at most; and in how many looks it allocates as much as is alive, at most when
+// it works, and at least when it rests.
 const (
 	startLook   = 10 * time.Millisecond
 	look        = time.Second
 	restLooks   = 2
 	againLooks  = 10
-	livePerLook = 64 << 20
+	liveAtOnce  = 256 << 20
+	livePerLook = 16 << 20
 	workAllocs  = 10
 	restAllocs  = 20
 )
@@ -61,6 +73,8 @@ type pace struct {
 	atRest  int // GOGC
 	sample  func() heap
 	last    heap
+	percent int // GOGC
+	looks   int // since the start
 	resting bool
 	rests   int // looks in a row
 	rested  int // looks since it came to rest
@@ -99,10 +113,10 @@ func sampleHeap() heap {
 
 // run begins with a start, and returns when ctx ends.
 func (p *pace) run(ctx context.Context) {
-	p.gc(startPercent)
+	p.collect(startPercent)
 	p.start(ctx)
-	p.gc(goPercent)
 	p.last = p.sample()
+	p.collect(goPercent)
 	ticks := time.NewTicker(look)
 	defer ticks.Stop()
 	for {
@@ -142,19 +156,44 @@ func (p *pace) look(now heap) {
 		p.rests++
 	}
 	p.rested++
-	more := int(now.live / livePerLook)
+	more := int((max(now.live, liveAtOnce) - liveAtOnce) / livePerLook)
+	giveBack := false
 	switch {
 	case p.resting && allocated*workAllocs > now.live:
 		p.resting = false
-		p.gc(goPercent)
 		p.slack(0)
 	case !p.resting && p.rests >= restLooks+more:
 		p.resting, p.rested = true, 0
-		p.gc(p.atRest)
 		p.slack(timerSlack)
-		p.free()
+		giveBack = true
 	case p.resting && p.rested == againLooks+more:
+		giveBack = true
+	}
+	p.looks++
+	percent := goPercent
+	if p.looks > int(catchUp/look) {
+		percent = workPercent(now.live)
+	}
+	if p.resting {
+		percent = min(percent, p.atRest)
+	}
+	p.collect(percent)
+	if giveBack {
 		p.free()
+	}
+}
+
+// workPercent is GOGC at work with so much alive, in tens: it is set anew, for which the
+// world stops, when that has changed by much.
+func workPercent(live uint64) int {
+	return int(min(goPercent, (garbage+live/4)*10/max(live, 1)*10))
+}
+
+// collect sets GOGC where it is another.
+func (p *pace) collect(percent int) {
+	if p.percent != percent {
+		p.percent = percent
+		p.gc(percent)
 	}
 }
 
