@@ -30,31 +30,25 @@ const (
 	startPercent = 2 * startHeap / (4 << 20) * goPercent
 )
 
-// garbage is how much of it may be made at work until it is collected, beside a quarter
-// of what is alive: GOGC is Go's own while less than 683 MB are alive, and 50 with 2 GB.
-// As much garbage as there is alive would have a big cluster's controller need twice the
-// memory of what it holds. While it catches up with what there is, after a start, it is
-// Go's own all the same: then others wait for it.
-const (
-	garbage = 512 << 20
-	catchUp = time.Minute
-)
-
 // How often the heap is looked at in a start, and after it; after how many looks in a
 // row the process is at rest, when memory is given back, and after how many once more,
-// when nothing is left to come, both with one more for each livePerLook that is alive
-// beyond liveAtOnce: to give back costs a collection, and the runtime itself has none for
-// two minutes at most; and in how many looks it allocates as much as is alive, at most when
-// it works, and at least when it rests.
+// when nothing is left to come; and in how many looks it allocates as much as is alive, at
+// most when it works, and at least when it rests.
 const (
-	startLook   = 10 * time.Millisecond
-	look        = time.Second
-	restLooks   = 2
-	againLooks  = 10
-	liveAtOnce  = 256 << 20
-	livePerLook = 16 << 20
-	workAllocs  = 10
-	restAllocs  = 20
+	startLook  = 10 * time.Millisecond
+	look       = time.Second
+	restLooks  = 2
+	againLooks = 10
+	workAllocs = 10
+	restAllocs = 20
+)
+
+// restLive is how much may be alive in a process that comes to rest, and restsLive in one
+// that stays so. With more, each collection costs CPU seconds, and there is always enough
+// to do that some of them are spared by Go's own GOGC.
+const (
+	restLive  = 512 << 20
+	restsLive = restLive + restLive/4
 )
 
 // timerSlack is by how much the kernel may let a sleep of the process at rest last
@@ -73,8 +67,6 @@ type pace struct {
 	atRest  int // GOGC
 	sample  func() heap
 	last    heap
-	percent int // GOGC
-	looks   int // since the start
 	resting bool
 	rests   int // looks in a row
 	rested  int // looks since it came to rest
@@ -113,10 +105,10 @@ func sampleHeap() heap {
 
 // run begins with a start, and returns when ctx ends.
 func (p *pace) run(ctx context.Context) {
-	p.collect(startPercent)
+	p.gc(startPercent)
 	p.start(ctx)
+	p.gc(goPercent)
 	p.last = p.sample()
-	p.collect(goPercent)
 	ticks := time.NewTicker(look)
 	defer ticks.Stop()
 	for {
@@ -156,44 +148,18 @@ func (p *pace) look(now heap) {
 		p.rests++
 	}
 	p.rested++
-	more := int((max(now.live, liveAtOnce) - liveAtOnce) / livePerLook)
-	giveBack := false
 	switch {
-	case p.resting && allocated*workAllocs > now.live:
+	case p.resting && (allocated*workAllocs > now.live || now.live > restsLive):
 		p.resting = false
+		p.gc(goPercent)
 		p.slack(0)
-	case !p.resting && p.rests >= restLooks+more:
+	case !p.resting && p.rests >= restLooks && now.live <= restLive:
 		p.resting, p.rested = true, 0
+		p.gc(p.atRest)
 		p.slack(timerSlack)
-		giveBack = true
-	case p.resting && p.rested == againLooks+more:
-		giveBack = true
-	}
-	p.looks++
-	percent := goPercent
-	if p.looks > int(catchUp/look) {
-		percent = workPercent(now.live)
-	}
-	if p.resting {
-		percent = min(percent, p.atRest)
-	}
-	p.collect(percent)
-	if giveBack {
 		p.free()
-	}
-}
-
-// workPercent is GOGC at work with so much alive, in tens: it is set anew, for which the
-// world stops, when that has changed by much.
-func workPercent(live uint64) int {
-	return int(min(goPercent, (garbage+live/4)*10/max(live, 1)*10))
-}
-
-// collect sets GOGC where it is another.
-func (p *pace) collect(percent int) {
-	if p.percent != percent {
-		p.percent = percent
-		p.gc(percent)
+	case p.resting && p.rested == againLooks:
+		p.free()
 	}
 }
 

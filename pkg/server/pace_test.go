@@ -70,11 +70,18 @@ func (f *follower) did(rate uint64) []int {
 	return does
 }
 
+// alive has so much be alive from now on.
+func (f *follower) alive(live uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.heap.live = live
+}
+
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const live, works, between, rests = 100 << 20, 20 << 20, 8 << 20, 2 << 20
 		f := follow(t, heap{now: 10 << 20, live: live}, startHeap)
-		atRest := []int{int(timerSlack), 50, 0}
+		atRest := []int{50, int(timerSlack), 0}
 		for _, phase := range []struct {
 			what  string
 			lasts time.Duration
@@ -88,12 +95,12 @@ func TestPace(t *testing.T) {
 			{"further rest", againLooks * look, []int{0}, rests},
 			{"rest for good", time.Hour, nil, between},
 			{"neither, after rest", time.Hour, nil, works},
-			{"work again", 2 * look, []int{0, goPercent}, rests},
+			{"work again", 2 * look, []int{goPercent, 0}, rests},
 			{"a pause", (restLooks - 1) * look, nil, works},
 			{"work after a pause", 2 * look, nil, between},
 			{"neither, after work", time.Hour, nil, rests},
 			{"rest again", (restLooks + 1) * look, atRest, works},
-			{"work before long", 2 * look, []int{0, goPercent}, rests},
+			{"work before long", 2 * look, []int{goPercent, 0}, rests},
 			{"rest at last", (restLooks + againLooks + 1) * look, append(atRest, 0), rests},
 		} {
 			time.Sleep(phase.lasts)
@@ -104,51 +111,34 @@ func TestPace(t *testing.T) {
 	})
 }
 
-func TestMuchThatIsAlive(t *testing.T) {
-	for live, want := range map[uint64]struct{ work, rest int }{
-		200 << 20: {goPercent, 50},
-		1 << 30:   {70, 50},
-		2 << 30:   {50, 50},
-		8 << 30:   {30, 30},
-	} {
-		t.Run(fmt.Sprint(live>>20, " MB"), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := follow(t, heap{now: startHeap, live: live}, live/restAllocs+1)
-				time.Sleep(catchUp)
-				if got, want := f.did(live/restAllocs+1), []int{startPercent, goPercent}; !slices.Equal(got, want) {
-					t.Errorf("while it catches up it does %v, want %v", got, want)
-				}
-				var work []int
-				if want.work != goPercent {
-					work = []int{want.work}
-				}
-				time.Sleep(time.Hour)
-				if got := f.did(0); !slices.Equal(got, work) {
-					t.Errorf("at work it does %v, want %v", got, work)
-				}
-				looks := restLooks + time.Duration(max(live, liveAtOnce)-liveAtOnce)/livePerLook
-				time.Sleep(looks*look - look/2)
-				if got := f.did(0); got != nil {
-					t.Errorf("before %d looks it does %v", looks, got)
-				}
-				rest := []int{int(timerSlack), want.rest, 0}
-				if want.rest == want.work {
-					rest = []int{int(timerSlack), 0}
-				}
-				time.Sleep(look)
-				if got := f.did(0); !slices.Equal(got, rest) {
-					t.Errorf("then it does %v, want %v", got, rest)
-				}
-			})
-		})
-	}
+func TestWhoHasMuchAliveDoesNotRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := follow(t, heap{now: startHeap, live: restLive + 1}, 0)
+		for _, phase := range []struct {
+			what string
+			live uint64 // from then on
+			does []int
+		}{
+			{"with much", restLive, []int{startPercent, goPercent}},
+			{"with less", restsLive, []int{50, int(timerSlack), 0, 0}},
+			{"with more", restsLive + 1, nil},
+			{"with too much", restsLive, []int{goPercent, 0}},
+			{"with not much less", 0, nil},
+		} {
+			time.Sleep(time.Hour)
+			if got := f.did(0); !slices.Equal(got, phase.does) {
+				t.Errorf("%s alive it does %v, want %v", phase.what, got, phase.does)
+			}
+			f.alive(phase.live)
+		}
+	})
 }
 
 func TestAStartThatNeedsLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := follow(t, heap{live: 10 << 20}, 0)
 		time.Sleep(startLasts + (restLooks+againLooks+1)*look)
-		if got, want := f.did(0), []int{startPercent, goPercent, int(timerSlack), 50, 0, 0}; !slices.Equal(got, want) {
+		if got, want := f.did(0), []int{startPercent, goPercent, 50, int(timerSlack), 0, 0}; !slices.Equal(got, want) {
 			t.Errorf("it does %v, want %v", got, want)
 		}
 	})
