@@ -198,7 +198,7 @@ func TestAnOutageIsCountedAsOne(t *testing.T) {
 		_, _ = s.Write(text("timeout.go:140", `"Post-timeout activity" method="GET"`))
 		_, _ = s.Write(text("finisher.go:175", `"Unhandled Error" err="FinishRequest: post-timeout activity - time-elapsed: 3µs"`))
 		_, _ = s.Write(text("watcher.go:425", "watch chan error: etcdserver: no leader"))
-		_, _ = s.Write(text("log.go:82", `"request stats" component="etcd"`))
+		_, _ = s.Write(text(etcdBridgeFile+":82", `"request stats" component="etcd"`))
 		_, _ = s.Write(text("etcdclient.go:20", `"retrying of unary invoker failed" attempt="1"`))
 		_, _ = s.Write(text("logging.go:55", `[core] grpc: addrConn.createTransport failed to connect to {Addr: "127.0.0.1:2379"}`))
 	}

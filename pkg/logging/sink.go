@@ -61,8 +61,8 @@ func (s *sink) Info(level int, msg string, kv ...any) {
 const (
 	ownPackages = "github.com/khw-controller/khw-controller/"
 	// etcdBridge passes on what etcd says.
-	etcdBridge     = ownPackages + "pkg/component/etcd.(*klogCore)"
-	etcdBridgeFile = "log.go"
+	etcdBridge     = ownPackages + "pkg/logging/zapklog."
+	etcdBridgeFile = "zapklog.go"
 	etcdClientFile = "etcdclient.go"
 	grpcFile       = "logging.go"
 )

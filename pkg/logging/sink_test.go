@@ -22,6 +22,8 @@ import (
 	"k8s.io/component-base/logs"
 	logsapi "k8s.io/component-base/logs/api/v1"
 	"k8s.io/klog/v2"
+
+	"github.com/khw-controller/khw-controller/pkg/logging/zapklog"
 )
 
 // use has klog write to what it returns, as the process does, until the test ends.
@@ -55,15 +57,16 @@ func TestTheStoryComesFirst(t *testing.T) {
 	const always = "ours ours-with-values an-error a-foreign-error structure"
 	for _, format := range []string{logsapi.DefaultLogFormat, logsapi.JSONLogFormat} {
 		for level, test := range map[string]struct{ says, silent string }{
-			"0": {always, "warning structured caches level-2"},
-			"1": {always, "warning structured caches level-2"},
-			"2": {always + " warning level-2", "structured caches"},
-			"3": {always + " warning level-2", "structured caches"},
-			"4": {always + " warning level-2 structured caches", ""},
+			"0": {always, "warning structured caches level-2 etcd-says"},
+			"1": {always, "warning structured caches level-2 etcd-says"},
+			"2": {always + " warning level-2", "structured caches etcd-says"},
+			"3": {always + " warning level-2", "structured caches etcd-says"},
+			"4": {always + " warning level-2 structured caches etcd-says", ""},
 		} {
 			t.Run(format+" at "+level, func(t *testing.T) {
 				out := use(t, format, level)
 				foreignInfo(t)
+				zapklog.New(func(string) {}).Info("etcd-says")
 				klog.InfoS("ours")
 				klog.LoggerWithValues(klog.Background(), "of", "a component").Info("ours-with-values")
 				klog.ErrorS(errors.New("it"), "an-error")
@@ -87,6 +90,9 @@ func TestTheStoryComesFirst(t *testing.T) {
 					l, ok := parse(data)
 					if !ok || slices.Contains(own, l.text) && l.file() != "sink_test.go" {
 						t.Errorf("the caller is %q in %q", l.site, data)
+					}
+					if l.text == "etcd-says" && l.file() != etcdBridgeFile {
+						t.Errorf("%s logs what etcd says, want %s", l.file(), etcdBridgeFile)
 					}
 				}
 			})
