@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -100,11 +101,11 @@ func catchUp(ctx context.Context, client *clientv3.Client) error {
 
 // hasRoom wants room for size more bytes in dir.
 func hasRoom(dir string, size int64) error {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err != nil {
 		return fmt.Errorf("looking at %s: %w", dir, err)
 	}
-	if free := int64(fs.Bavail) * fs.Bsize; free < size+spare {
+	if free := int64(disk.Bavail) * disk.Bsize; free < size+spare {
 		return fmt.Errorf("%s has %d MB of free disk space, and a snapshot needs %d MB; free some, or choose another --dir", dir, free>>20, (size+spare)>>20)
 	}
 	return nil
@@ -133,8 +134,8 @@ func receive(ctx context.Context, client *clientv3.Client, dir string) (info Inf
 	if info, err = verifyUnlocked(f); err != nil {
 		return Info{}, err
 	}
-	info.Path = filepath.Join(dir, name(taken, info.Revision))
-	return info, namePart(f, info.Path)
+	info.Path, err = nameSnapshot(f, dir, taken, info.Revision)
+	return info, err
 }
 
 // verifyUnlocked verifies a file that this process has locked, and that bbolt
@@ -197,4 +198,16 @@ func makeTempDir(dir string) (*tempDir, error) {
 func (t *tempDir) remove() {
 	os.RemoveAll(t.path)
 	t.file.Close()
+}
+
+// nameSnapshot gives it its name in dir. Where another of the same second and revision
+// has that, as when one is saved by hand and one on schedule, it is the next second's.
+func nameSnapshot(f *os.File, dir string, taken time.Time, revision int64) (path string, err error) {
+	for {
+		path = filepath.Join(dir, name(taken, revision))
+		if err = namePart(f, path); !errors.Is(err, fs.ErrExist) {
+			return path, err
+		}
+		taken = taken.Add(time.Second)
+	}
 }

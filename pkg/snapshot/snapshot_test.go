@@ -315,6 +315,25 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 }
 
+func TestTwoOfOneSecondHaveTheirOwnNames(t *testing.T) {
+	dir := t.TempDir()
+	taken := time.Date(2026, 11, 27, 17, 0, 54, 0, time.UTC)
+	for _, want := range []string{"etcd-20261127T170054Z-r322.db", "etcd-20261127T170055Z-r322.db", "etcd-20261127T170056Z-r322.db"} {
+		f, err := newPart(dir, unix.LOCK_EX)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		path, err := nameSnapshot(f, dir, taken, 322)
+		if err != nil || filepath.Base(path) != want {
+			t.Errorf("it is named %s, %v, want %s", path, err, want)
+		}
+	}
+	if got := names(t, dir); len(got) != 3 {
+		t.Errorf("there are %v", got)
+	}
+}
+
 func TestACutOffSaveLeavesNothing(t *testing.T) {
 	c, client, _ := start(t, t.TempDir())
 	put(t, client, 1)
