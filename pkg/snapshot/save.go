@@ -138,6 +138,18 @@ func receive(ctx context.Context, client *clientv3.Client, dir string) (info Inf
 	return info, err
 }
 
+// nameSnapshot gives it its name in dir. Where another of the same second and revision
+// has that, as when one is saved by hand and one on schedule, it is the next second's.
+func nameSnapshot(f *os.File, dir string, taken time.Time, revision int64) (path string, err error) {
+	for {
+		path = filepath.Join(dir, name(taken, revision))
+		if err = namePart(f, path); !errors.Is(err, fs.ErrExist) {
+			return path, err
+		}
+		taken = taken.Add(time.Second)
+	}
+}
+
 // verifyUnlocked verifies a file that this process has locked, and that bbolt
 // locks in its turn.
 func verifyUnlocked(f *os.File) (Info, error) {
@@ -198,16 +210,4 @@ func makeTempDir(dir string) (*tempDir, error) {
 func (t *tempDir) remove() {
 	os.RemoveAll(t.path)
 	t.file.Close()
-}
-
-// nameSnapshot gives it its name in dir. Where another of the same second and revision
-// has that, as when one is saved by hand and one on schedule, it is the next second's.
-func nameSnapshot(f *os.File, dir string, taken time.Time, revision int64) (path string, err error) {
-	for {
-		path = filepath.Join(dir, name(taken, revision))
-		if err = namePart(f, path); !errors.Is(err, fs.ErrExist) {
-			return path, err
-		}
-		taken = taken.Add(time.Second)
-	}
 }
