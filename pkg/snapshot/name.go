@@ -24,10 +24,12 @@ const nameTime = "20060102T150405Z"
 
 var namePattern = regexp.MustCompile(`^etcd-(\d{8}T\d{6}Z)-r(\d+)(\.db|\.tar\.age)$`)
 
-// name is the name of a snapshot.
-func name(taken time.Time, revision int64) string {
-	return fmt.Sprintf("etcd-%s-r%d.db", taken.UTC().Format(nameTime), revision)
-}
+// The suffixes of a snapshot's name, and of a pack's: a tar of the snapshot and of what
+// it takes to serve it, encrypted by age.
+const (
+	plainSuffix = ".db"
+	packSuffix  = ".tar.age"
+)
 
 // File is a snapshot by its name.
 type File struct {
@@ -46,6 +48,15 @@ type File struct {
 }
 
 func isPacked(f File) bool { return f.Packed }
+
+// name is what f is called.
+func (f File) name() string {
+	suffix := plainSuffix
+	if f.Packed {
+		suffix = packSuffix
+	}
+	return fmt.Sprintf("etcd-%s-r%d%s", f.Taken.UTC().Format(nameTime), f.Revision, suffix)
+}
 
 // named returns what a name tells of a snapshot; ok is false for other names.
 func named(name string) (f File, ok bool) {

@@ -19,10 +19,6 @@ import (
 	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 )
 
-// packSuffix takes the place of a snapshot's suffix in the name of a pack: a tar of
-// the snapshot and of what it takes to serve it, encrypted by age.
-const packSuffix = ".tar.age"
-
 // Packed is a pack that was just saved.
 type Packed struct {
 	Saved
@@ -45,32 +41,32 @@ func SavePacked(ctx context.Context, c etcdclient.Config, dir, root string, file
 	if p.Saved, err = Save(ctx, c, plain.path); err != nil {
 		return Packed{}, err
 	}
-	path := filepath.Join(dir, strings.TrimSuffix(filepath.Base(p.Path), ".db")+packSuffix)
-	if p.Files, err = pack(path, p.Path, root, files, recipients); err != nil {
-		return Packed{}, fmt.Errorf("packing %s: %w", path, err)
+	if p.Path, p.Files, err = pack(dir, p.Path, root, files, recipients); err != nil {
+		return Packed{}, fmt.Errorf("packing it in %s: %w", dir, err)
 	}
-	info, err := os.Stat(path)
+	info, err := os.Stat(p.Path)
 	if err != nil {
 		return Packed{}, err
 	}
-	p.Path, p.Size = path, info.Size()
+	p.Size = info.Size()
 	return p, nil
 }
 
-// pack writes a pack under a name that is none, and then gives it its own.
-func pack(path, snapshot, root string, files []string, recipients []age.Recipient) (packed []string, err error) {
-	f, err := newPart(filepath.Dir(path), unix.LOCK_EX)
+// pack writes a pack to dir under a name that is none, and then gives it that of the
+// snapshot.
+func pack(dir, snapshot, root string, files []string, recipients []age.Recipient) (path string, packed []string, err error) {
+	f, err := newPart(dir, unix.LOCK_EX)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	defer removePart(f) // which has another name by then, or is of no use
 	encrypted, err := age.Encrypt(f, recipients...)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	archive := tar.NewWriter(encrypted)
 	if err := add(archive, filepath.Base(snapshot), snapshot); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	for _, file := range files {
 		name := strings.TrimPrefix(strings.TrimPrefix(file, root), "/")
@@ -79,14 +75,17 @@ func pack(path, snapshot, root string, files []string, recipients []age.Recipien
 		case errors.Is(err, fs.ErrNotExist):
 			continue
 		case err != nil:
-			return nil, err
+			return "", nil, err
 		}
 		packed = append(packed, "/"+name)
 	}
 	if err := errors.Join(archive.Close(), encrypted.Close(), f.Sync()); err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	return packed, namePart(f, path)
+	as, _ := named(filepath.Base(snapshot)) // as Save names it
+	as.Packed = true
+	path, err = namePart(f, dir, as)
+	return path, packed, err
 }
 
 // add adds the file at path under name.

@@ -265,7 +265,7 @@ func TestAFullDiskLeavesNoPack(t *testing.T) {
 	put(t, client, 100)
 	s, to := save(t, c, t.TempDir()), identity(t).Recipient()
 	onSmallDisk(t, func(dir string) {
-		if _, err := pack(filepath.Join(dir, "etcd"+packSuffix), s.Path, "", nil, []age.Recipient{to}); !errors.Is(err, unix.ENOSPC) {
+		if _, _, err := pack(dir, s.Path, "", nil, []age.Recipient{to}); !errors.Is(err, unix.ENOSPC) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -3,9 +3,12 @@
 package snapshot
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -36,10 +39,19 @@ func removePart(f *os.File) {
 	f.Close()
 }
 
-// namePart gives it its name, where nothing has that yet.
-func namePart(f *os.File, path string) error {
-	if err := unix.Renameat2(unix.AT_FDCWD, f.Name(), unix.AT_FDCWD, path, unix.RENAME_NOREPLACE); err != nil {
-		return fmt.Errorf("naming it %s: %w", path, err)
+// namePart gives it the name of as in dir, and returns its path. Where another of the same
+// second and revision has that, as when one is saved by hand and one on schedule, it is
+// the next second's.
+func namePart(f *os.File, dir string, as File) (path string, err error) {
+	for {
+		path = filepath.Join(dir, as.name())
+		err := unix.Renameat2(unix.AT_FDCWD, f.Name(), unix.AT_FDCWD, path, unix.RENAME_NOREPLACE)
+		switch {
+		case err == nil:
+			return path, atomicfiles.SyncDir(dir)
+		case !errors.Is(err, fs.ErrExist):
+			return "", fmt.Errorf("naming it %s: %w", path, err)
+		}
+		as.Taken = as.Taken.Add(time.Second)
 	}
-	return atomicfiles.SyncDir(filepath.Dir(path))
 }

@@ -30,7 +30,7 @@ func files(t *testing.T, dir string, n int) []string {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var all []string
 	for i := range n {
-		all = append(all, name(at.Add(time.Duration(i)*time.Hour), int64(i)))
+		all = append(all, File{Taken: at.Add(time.Duration(i) * time.Hour), Revision: int64(i)}.name())
 		if err := os.WriteFile(filepath.Join(dir, all[i]), []byte("snapshot"), 0o600); err != nil {
 			t.Fatal(err)
 		}

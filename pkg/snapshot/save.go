@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -134,20 +133,8 @@ func receive(ctx context.Context, client *clientv3.Client, dir string) (info Inf
 	if info, err = verifyUnlocked(f); err != nil {
 		return Info{}, err
 	}
-	info.Path, err = nameSnapshot(f, dir, taken, info.Revision)
+	info.Path, err = namePart(f, dir, File{Taken: taken, Revision: info.Revision})
 	return info, err
-}
-
-// nameSnapshot gives it its name in dir. Where another of the same second and revision
-// has that, as when one is saved by hand and one on schedule, it is the next second's.
-func nameSnapshot(f *os.File, dir string, taken time.Time, revision int64) (path string, err error) {
-	for {
-		path = filepath.Join(dir, name(taken, revision))
-		if err = namePart(f, path); !errors.Is(err, fs.ErrExist) {
-			return path, err
-		}
-		taken = taken.Add(time.Second)
-	}
 }
 
 // verifyUnlocked verifies a file that this process has locked, and that bbolt

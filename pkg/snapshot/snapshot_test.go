@@ -282,7 +282,7 @@ func TestPruneKeepsTheNewest(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	var all []string
 	for i := range 4 {
-		all = append(all, name(at.Add(time.Duration(i)*time.Hour), int64(1000*(4-i))))
+		all = append(all, File{Taken: at.Add(time.Duration(i) * time.Hour), Revision: int64(1000 * (4 - i))}.name())
 	}
 	others := []string{"notes.txt", "etcd-20260102T030405Z-r1.db.old", "etcd-99999999T999999Z-r1.db"}
 	for _, n := range slices.Concat(all, others) {
@@ -317,19 +317,22 @@ func TestNobodyAnswers(t *testing.T) {
 
 func TestTwoOfOneSecondHaveTheirOwnNames(t *testing.T) {
 	dir := t.TempDir()
-	taken := time.Date(2026, 11, 27, 17, 0, 54, 0, time.UTC)
-	for _, want := range []string{"etcd-20261127T170054Z-r322.db", "etcd-20261127T170055Z-r322.db", "etcd-20261127T170056Z-r322.db"} {
-		f, err := newPart(dir, unix.LOCK_EX)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { f.Close() })
-		path, err := nameSnapshot(f, dir, taken, 322)
-		if err != nil || filepath.Base(path) != want {
-			t.Errorf("it is named %s, %v, want %s", path, err, want)
+	as := File{Taken: time.Date(2026, 11, 27, 17, 0, 54, 0, time.UTC), Revision: 322}
+	for _, packed := range []bool{false, true} {
+		as.Packed = packed
+		for second := range time.Duration(3) {
+			f, err := newPart(dir, unix.LOCK_EX)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { f.Close() })
+			path, err := namePart(f, dir, as)
+			if got, ok := named(filepath.Base(path)); err != nil || !ok || got != (File{Taken: as.Taken.Add(second * time.Second), Revision: 322, Packed: packed}) {
+				t.Errorf("it is named %s, %v", path, err)
+			}
 		}
 	}
-	if got := names(t, dir); len(got) != 3 {
+	if got := names(t, dir); len(got) != 6 {
 		t.Errorf("there are %v", got)
 	}
 }
