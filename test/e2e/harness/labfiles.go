@@ -164,7 +164,7 @@ func (c *Controller) labShell(dir, line string) {
 	if _, err := exec.LookPath("cfssljson"); err != nil {
 		c.Fatalf("%v; run hack/install-test-deps", err)
 	}
-	cmd := exec.CommandContext(c.Context(), "bash", "-o", "pipefail", "-c", line)
+	cmd := exec.CommandContext(c.Context(), "bash", "-e", "-o", "pipefail", "-c", line)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		c.Fatalf("%s: %v: %s", line, err, out)
