@@ -18,22 +18,35 @@ import (
 	"github.com/khw-controller/khw-controller/test/e2e/harness/worker"
 )
 
-// TestTheLabsNextChapters joins one worker as the lab does, and one by TLS bootstrap.
-func TestTheLabsNextChapters(t *testing.T) {
-	s := newSite(t)
+func TestTheLabsNextChapters(t *testing.T) { chapters(newSite(t)) }
+
+// TestTheLabsNextChaptersWithCIS has the controllers deny what the benchmark wants denied.
+func TestTheLabsNextChaptersWithCIS(t *testing.T) {
+	s := newSite(t, "--profile", "cis")
+	chapters(s)
+	const why = `violates PodSecurity "baseline:latest"`
+	if out, err := s.try(s.Context(), "", "debug", "node/worker-0", "--image", worker.Busybox, "--", "true"); err == nil || !strings.Contains(err.Error(), why) {
+		t.Errorf("a pod with the host's namespaces: %q, %v", out, err)
+	}
+}
+
+// chapters joins one worker as the lab does, and one by TLS bootstrap.
+func chapters(s *site) {
+	s.Helper()
 	first := s.start(0, "")
 	node := s.awaitNode(first.Name())
 	ours, err := s.client.Discovery().ServerVersion()
 	s.Must(err)
 	if of := node.Status.NodeInfo.KubeletVersion; !strings.HasPrefix(ours.GitVersion, of+"+") {
-		t.Errorf("the kubelet is %s, and the apiserver %s: go.mod and hack/worker/go.mod differ", of, ours.GitVersion)
+		s.Errorf("the kubelet is %s, and the apiserver %s: go.mod and hack/worker/go.mod differ", of, ours.GitVersion)
 	}
-	t.Logf("%s: kubelet %s, %s, %s", node.Name, node.Status.NodeInfo.KubeletVersion, node.Status.NodeInfo.ContainerRuntimeVersion, node.Status.NodeInfo.KernelVersion)
+	s.Logf("%s: kubelet %s, %s, %s", node.Name, node.Status.NodeInfo.KubeletVersion, node.Status.NodeInfo.ContainerRuntimeVersion, node.Status.NodeInfo.KernelVersion)
 
 	second := s.bootstraps()
 	s.finds(second.Name())
 	s.encrypts()
 	s.deploys(first, second)
+	s.looksInside(first, second)
 	s.asksKubelets(first)
 	s.restrictsNodes(first, second)
 }
@@ -104,6 +117,52 @@ func (s *site) deploys(all ...*worker.Worker) {
 			return err
 		})
 	}
+}
+
+// looksInside is what the lab does not do, and who has a cluster does: the rest of what
+// kubectl opens a connection to a kubelet for.
+func (s *site) looksInside(all ...*worker.Worker) {
+	s.Helper()
+	const hello = "hello\n"
+	for _, w := range all {
+		reads := s.pod("reads-on-"+w.Name(), w.Name(), func(p *corev1.PodSpec) {
+			p.Containers[0].Stdin, p.Containers[0].StdinOnce = true, true
+		}, "sh", "-c", "read line; echo $line from $HOSTNAME")
+		if got := s.kubectlWith(hello, "attach", "--stdin", reads.Name); !strings.Contains(got, "hello from "+reads.Name+"\n") {
+			s.Errorf("attach prints %q", got)
+		}
+
+		pod := "web-on-" + w.Name()
+		there, back := s.Path("there-"+w.Name()), s.Path("back-"+w.Name())
+		s.Must(os.WriteFile(there, bytes.Repeat([]byte(hello), 1<<18), 0o600))
+		s.kubectl("cp", there, pod+":/tmp/copied")
+		s.kubectl("cp", pod+":/tmp/copied", back)
+		want, err := os.ReadFile(there)
+		s.Must(err)
+		if got, err := os.ReadFile(back); err != nil || !bytes.Equal(got, want) {
+			s.Errorf("cp brings back %d of %d bytes, %v", len(got), len(want), err)
+		}
+
+		s.kubectl("debug", pod, "--profile", "baseline", "--image", worker.Busybox, "--target", "main", "--container", "debugger", "--", "cat", "/proc/1/cmdline")
+		s.awaitLog(metav1.NamespaceDefault, pod, "debugger", "/agnhost\x00netexec")
+		s.Must(os.WriteFile(w.Outside("var/told"), []byte("by "+w.Name()), 0o644))
+		said := s.kubectl("debug", "--namespace", metav1.NamespaceSystem, "node/"+w.Name(), "--image", worker.Busybox, "--", "cat", "/host/var/told")
+		_, name, _ := strings.Cut(said, "debugging pod ")
+		name, _, _ = strings.Cut(name, " ")
+		s.awaitLog(metav1.NamespaceSystem, name, "debugger", "by "+w.Name())
+	}
+}
+
+// awaitLog waits for a container of a pod to say something.
+func (s *site) awaitLog(namespace, pod, container, want string) {
+	s.Helper()
+	s.Eventually(container+" of "+pod+" to say "+want, func(ctx context.Context) error {
+		log, err := s.try(ctx, "", "logs", "--namespace", namespace, pod, "--container", container)
+		if err == nil && !strings.Contains(log, want) {
+			err = fmt.Errorf("it says %q", log)
+		}
+		return err
+	})
 }
 
 // forwards has a port of a pod here.

@@ -56,8 +56,8 @@ type site struct {
 	kubectlPath string
 }
 
-// newSite starts the controllers and the balancer.
-func newSite(t *testing.T) *site {
+// newSite starts the controllers, with more arguments, and the balancer.
+func newSite(t *testing.T, more ...string) *site {
 	t.Helper()
 	if os.Getenv("WORKER") == "" {
 		t.Skip("make e2e-worker runs it")
@@ -69,7 +69,7 @@ func newSite(t *testing.T) *site {
 	for _, n := range s.controllers {
 		n.Prepare(s.files, "root")
 		n.Knows(worker.Names(workers))
-		n.Args = append(n.Args, "--kube-apiserver-arg", "enable-bootstrap-token-auth=true")
+		n.Args = append(append(n.Args, "--kube-apiserver-arg", "enable-bootstrap-token-auth=true"), more...)
 		s.place("manifests/bootstrap.yaml", filepath.Join(n.Root, "etc/kubernetes/manifests.d/bootstrap.yaml"))
 		n.Start()
 	}
