@@ -147,7 +147,7 @@ conformance-tests: ## Build upstream's e2e.test, and ginkgo that runs it, in bin
 	cd hack/worker && go build -ldflags '-s -w' -o ../../bin/conformance/ github.com/onsi/ginkgo/v2/ginkgo
 
 .PHONY: conformance
-conformance: deps build stock worker conformance-tests ## Run upstream's conformance tests on stock and on ours, with real workers, and compare (as root; SUBJECT=stock FOCUS="Garbage" PROCS=6)
+conformance: deps build stock worker conformance-tests ## Run upstream's conformance tests on stock and on ours, with real workers, and compare (as root; SUBJECT=stock|ours|cis FOCUS="Garbage" PROCS=6)
 	CONFORMANCE=1 SUBJECT="$(SUBJECT)" FOCUS="$(FOCUS)" PROCS="$(PROCS)" go test -count=1 -timeout 12h -v -run TestConformance ./test/e2e/conformance
 
 .PHONY: bench

@@ -18,8 +18,8 @@ import (
 )
 
 // TestConformance compares what each passes. SUBJECT has only one of them tested, and
-// compares with what was found out about the other before; FOCUS is a regular expression
-// for the names of cases.
+// compares with what was found out about the other before; cis is ours with that profile.
+// FOCUS is a regular expression for the names of cases.
 func TestConformance(t *testing.T) {
 	if os.Getenv("CONFORMANCE") == "" {
 		t.Skip("make conformance runs it")
@@ -31,16 +31,20 @@ func TestConformance(t *testing.T) {
 			t.Fatalf("PROCS: %v", err)
 		}
 	}
-	for _, who := range []subject{stock, ours} {
-		if only := subject(os.Getenv("SUBJECT")); only == "" || only == who {
+	judged, only := ours, subject(os.Getenv("SUBJECT"))
+	if only == cis {
+		judged = cis
+	}
+	for _, who := range []subject{stock, judged} {
+		if only == "" || only == who {
 			t.Run(string(who), func(t *testing.T) { newSite(harness.New(t), who).suite().all(procs) })
 		}
 	}
 	e := harness.New(t)
 	var c conformance.Comparison
-	for who, report := range map[subject]*conformance.Report{stock: &c.Stock, ours: &c.Ours} {
+	for who, report := range map[subject]*conformance.Report{stock: &c.Stock, judged: &c.Ours} {
 		dir := reports(e, who)
-		if _, err := os.Stat(dir); os.Getenv("SUBJECT") != "" && errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(dir); only != "" && errors.Is(err, os.ErrNotExist) {
 			t.Logf("there is nothing to compare with: run it with SUBJECT=%s as well", who)
 			return
 		}

@@ -38,6 +38,7 @@ type subject string
 const (
 	stock subject = "stock"
 	ours  subject = "ours"
+	cis   subject = "cis" // ours with this profile
 )
 
 // site is a controller with workers, and somebody who uses it.
@@ -49,6 +50,9 @@ type site struct {
 	client     *kubernetes.Clientset
 	kubeconfig string
 	kubectl    string
+	// aggregation are flags of the apiserver by which it reaches webhooks and aggregated
+	// APIs of pods, and these believe it.
+	aggregation []string
 }
 
 // newSite starts them and waits until pods can be run and services found.
@@ -57,14 +61,22 @@ func newSite(e *harness.Env, who subject) *site {
 	network := machine.NewNetwork(e)
 	files := e.Controller("lab", cluster.DefaultPorts())
 	files.PrepareAsInTheLab(issuer)
+	files.FrontProxy()
 	n := &trio.Node{Host: network.Host("controller-0", "10.240.0.10"), Args: []string{"--advertise-address", "10.240.0.10"}}
 	n.Prepare(files, "root")
 	n.Knows(worker.Names(workers))
 	s := &site{Env: e, subject: who, controller: n, user: network.Host("user", userAddress), kubeconfig: e.Path("admin.kubeconfig"), kubectl: e.Path("kubectl")}
 	files.LabKubeconfig("admin", "admin", server, s.kubeconfig)
+	s.aggregation = e.FrontProxyArgs(n.Lab(""))
 	if who == stock {
 		s.startStock()
 	} else {
+		for _, arg := range s.aggregation {
+			n.Args = append(n.Args, "--kube-apiserver-arg", arg)
+		}
+		if who == cis {
+			n.Args = append(n.Args, "--profile", "cis")
+		}
 		n.Start()
 		n.AwaitReady()
 		e.Must(os.Symlink(e.Binary(), s.kubectl))
@@ -76,8 +88,6 @@ func newSite(e *harness.Env, who subject) *site {
 		s.apply("../../../pkg/bootstrap/kubelet-rbac.yaml") // which the lab has one do
 	}
 
-	// Without it, no apiserver outside the workers reaches a webhook by its service.
-	network.Route("10.32.0.0/24", worker.Spec{}.Address())
 	for i := range workers {
 		w := worker.Start(network, worker.Spec{Index: i, Server: server, Files: files, Conformance: true})
 		s.awaitNode(w.Name())
@@ -95,10 +105,14 @@ func (s *site) startStock() {
 	etcd := cluster.EtcdMember{Name: n.Name, Address: n.Address, DataDir: n.Etcd(), ClientPort: 2379, PeerPort: 2380}
 	n.Host.Start("etcd", process.Spec{Path: s.StockBinary("etcd"), Args: cluster.EtcdArgs(n.Lab(""), etcd, []cluster.EtcdMember{etcd})})
 	s.Must(os.Symlink(s.StockBinary("kubectl"), s.kubectl))
-	start := func(c lab.Component) {
-		n.Host.Start(string(c), process.Spec{Path: s.StockBinary(string(c)), Args: n.StockArgs(c, etcd.ClientURL())})
+	start := func(c lab.Component, more ...string) {
+		n.Host.Start(string(c), process.Spec{Path: s.StockBinary(string(c)), Args: append(n.StockArgs(c, etcd.ClientURL()), more...)})
 	}
-	start(lab.APIServer)
+	var aggregation []string
+	for _, arg := range s.aggregation {
+		aggregation = append(aggregation, "--"+arg)
+	}
+	start(lab.APIServer, aggregation...)
 	client := n.Client()
 	s.Eventually("the apiserver", func(ctx context.Context) error { return cluster.Readyz(ctx, client) })
 	start(lab.ControllerManager)
