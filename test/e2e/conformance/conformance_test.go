@@ -89,6 +89,10 @@ var known = []conformance.Known{
 		Reason: "it pulls an image, and there is no registry",
 	},
 	{
+		Case:   "should allow server and client pods to establish an mTLS connection",
+		Reason: "as the one above",
+	},
+	{
 		Case:   "[sig-node] Kubelet when scheduling a read only busybox container should not write to root filesystem",
 		Reason: "it wants the words of busybox's shell; here that is bash, because Debian's forgets variables that other cases look for",
 	},
