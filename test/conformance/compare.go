@@ -53,6 +53,17 @@ func (c Comparison) Findings() []string {
 	return found
 }
 
+// Shared is the comparison of those cases only that were run on both.
+func (c Comparison) Shared() Comparison {
+	among := func(these, those Report) Report {
+		r := maps.Clone(these)
+		maps.DeleteFunc(r, func(name string, _ Result) bool { return those[name].State == "" })
+		return r
+	}
+	c.Stock, c.Ours = among(c.Stock, c.Ours), among(c.Ours, c.Stock)
+	return c
+}
+
 func (c Comparison) known(name string) *Known {
 	for i := range c.Known {
 		if strings.Contains(name, c.Known[i].Case) {

@@ -121,4 +121,8 @@ func TestFindings(t *testing.T) {
 	if got := c.Table(); got != wantTable {
 		t.Errorf("the table is\n%s\nwant\n%s", got, wantTable)
 	}
+	without := slices.DeleteFunc(want, func(finding string) bool { return strings.HasPrefix(finding, "not run on ") })
+	if got := c.Shared().Findings(); !slices.Equal(got, without) {
+		t.Errorf("of those on both\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(without, "\n"))
+	}
 }
