@@ -5,6 +5,7 @@ package certs
 import (
 	"bytes"
 	"crypto/tls"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -220,6 +221,27 @@ func TestRenewNamed(t *testing.T) {
 	}
 	if read(t, p.Files.SchedulerKubeconfig) != scheduler || read(t, p.Files.Key) == key {
 		t.Error("others were renewed, or those not")
+	}
+}
+
+// TestRenewByAnotherCA renews what is not the cluster's CA's, where that one's key is
+// beside it.
+func TestRenewByAnotherCA(t *testing.T) {
+	root, other := t.TempDir(), pki.FilesIn(t.TempDir())
+	if err := pki.Generate(other, pki.Spec{AdvertiseAddress: net.IPv4(192, 0, 2, 10), ServiceIP: net.IPv4(10, 32, 0, 1), ServerPort: 6443}); err != nil {
+		t.Fatal(err)
+	}
+	p := planFor(t, root, "requestheader-client-ca-file="+other.CA, "proxy-client-cert-file="+other.Cert, "proxy-client-key-file="+other.Key)
+	if err := p.GenerateMissing(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := RenewNamed(p, []string{other.Cert}, time.Now())
+	if err != nil || len(r.Renewals) != 1 || r.Renewals[0].Path != other.Cert || r.Renewals[0].Key != other.Key {
+		t.Fatalf("got %+v, %v", r, err)
+	}
+	remove(t, other.CAKey)
+	if r, err := RenewNamed(p, []string{other.Cert}, time.Now()); err == nil || !strings.Contains(err.Error(), "whose key is not here") {
+		t.Errorf("without that key: %+v, %v", r, err)
 	}
 }
 

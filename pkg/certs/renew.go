@@ -173,6 +173,11 @@ func readAuthorities(p *plan.Plan, now time.Time) []*pki.Authority {
 	for _, s := range p.ControllerManager.SigningPairs() {
 		pairs = append(pairs, [2]string{s.CertFile, s.KeyFile})
 	}
+	for _, f := range files(p) {
+		if stem, ok := strings.CutSuffix(f.Path, ".pem"); ok && f.Key == "" {
+			pairs = append(pairs, [2]string{f.Path, stem + "-key.pem"}) // as the lab calls them
+		}
+	}
 	var all []*pki.Authority
 	for _, pair := range pairs {
 		cert, certErr := os.ReadFile(pair[0])
