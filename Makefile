@@ -13,6 +13,7 @@ export GOFLAGS := -trimpath -buildvcs=false
 KUBERNETES := $(shell awk '$$1 == "k8s.io/kubernetes" {print $$2}' go.mod)
 SUFFIX     := +khw
 COMMIT     := $(shell git rev-parse HEAD 2>/dev/null)
+TREE       := $(if $(shell git status --porcelain 2>/dev/null),dirty,clean)
 # The same bytes when built twice: the date is the commit's.
 EPOCH      := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0)
 DATE       := $(shell date -u -d @$(EPOCH) +%Y-%m-%dT%H:%M:%SZ)
@@ -21,8 +22,8 @@ MINOR      := $(word 2,$(subst ., ,$(KUBERNETES:v%=%)))
 
 stamp = $(foreach p,k8s.io/component-base/version k8s.io/client-go/pkg/version,\
 	-X $(p).gitVersion=$(KUBERNETES)$(1) -X $(p).gitMajor=$(MAJOR) -X $(p).gitMinor=$(MINOR) \
-	-X $(p).gitCommit=$(2) -X $(p).gitTreeState=clean -X $(p).buildDate=$(DATE))
-gobuild = go build -ldflags '-s -w -buildid= $(call stamp,$(1),$(2))'
+	-X $(p).gitCommit=$(2) -X $(p).gitTreeState=$(or $(3),clean) -X $(p).buildDate=$(DATE))
+gobuild = go build -ldflags '-s -w -buildid= $(call stamp,$(1),$(2),$(3))'
 
 .PHONY: help
 help: ## List the targets
@@ -30,7 +31,7 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build bin/khw-controller: static, stripped, reproducible (the default)
-	$(call gobuild,$(SUFFIX),$(COMMIT)) -o bin/khw-controller ./cmd/khw-controller
+	$(call gobuild,$(SUFFIX),$(COMMIT),$(TREE)) -o bin/khw-controller ./cmd/khw-controller
 
 .PHONY: stock
 stock: ## Build the stock daemons from the same modules, an S3 server and Helm, for comparison and tests
@@ -50,7 +51,7 @@ packages: build ## Build deb, rpm, tar.gz and SBOMs in dist/ (ARCHES="amd64 arm6
 	  binary=bin/khw-controller; \
 	  if [ $$arch != $$(go env GOHOSTARCH) ]; then \
 	    binary=bin/linux-$$arch/khw-controller; \
-	    GOARCH=$$arch $(call gobuild,$(SUFFIX),$(COMMIT)) -o $$binary ./cmd/khw-controller; \
+	    GOARCH=$$arch $(call gobuild,$(SUFFIX),$(COMMIT),$(TREE)) -o $$binary ./cmd/khw-controller; \
 	  fi; \
 	  SOURCE_DATE_EPOCH=$(EPOCH) hack/package $(PACKAGE_VERSION) $$arch $$binary $(DIST); \
 	done
