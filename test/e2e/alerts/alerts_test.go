@@ -72,7 +72,7 @@ func TestEachAlertFires(t *testing.T) {
 			}
 		}
 		s.Logf("all have fired, after %s", time.Since(began).Round(time.Second))
-		for _, u := range undo {
+		for _, u := range slices.Backward(undo) { // what a later fault has taken, an earlier one's end may need
 			u()
 		}
 		for _, f := range act {

@@ -129,8 +129,14 @@ func interruptedRotation(s *site) func() {
 }
 
 func killOne(s *site) func() {
+	s.Helper()
 	s.trio[0].Process.Kill()
-	return s.trio[0].Start
+	return func() {
+		s.trio[0].Start()
+		for _, n := range s.trio {
+			n.AwaitReady()
+		}
+	}
 }
 
 // killAnother leaves one of three, who is asked for its health.
@@ -151,9 +157,6 @@ func killAnother(s *site) func() {
 	return func() {
 		asked()
 		s.trio[1].Start()
-		for _, n := range s.trio {
-			n.AwaitReady()
-		}
 	}
 }
 
