@@ -74,6 +74,9 @@ func (c *core) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 	enc := zapcore.NewMapObjectEncoder()
 	kv := []any{"component", "etcd"}
 	for _, f := range append(c.fields[:len(c.fields):len(c.fields)], fields...) {
+		if f.Type == zapcore.SkipType {
+			continue // such as an error that is none
+		}
 		f.AddTo(enc)
 		kv = append(kv, f.Key, enc.Fields[f.Key])
 	}

@@ -36,12 +36,12 @@ func capture(t *testing.T, v string, do func()) string {
 func TestEtcdLogsThroughKlog(t *testing.T) {
 	log := New(func(reason string) { t.Errorf("ended: %s", reason) })
 	for v, want := range map[string]struct{ there, absent []string }{
-		"0": {[]string{"W", "slow", `member="a"`}, []string{"started", "detail"}},
-		"2": {[]string{"slow", "started", `component="etcd"`}, []string{"detail"}},
-		"4": {[]string{"slow", "started", "detail"}, nil},
+		"0": {[]string{"W", "slow", `member="a"`}, []string{"started", "detail", "nil"}},
+		"2": {[]string{"slow", "started", `component="etcd"`}, []string{"detail", "nil"}},
+		"4": {[]string{"slow", "started", "detail"}, []string{"nil"}},
 	} {
 		got := capture(t, v, func() {
-			log.With(zap.String("member", "a")).Warn("slow")
+			log.With(zap.String("member", "a")).Warn("slow", zap.Error(nil))
 			log.Info("started")
 			log.Debug("detail")
 		})
