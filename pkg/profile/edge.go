@@ -27,7 +27,7 @@ func edgeSettings(f Facts) []Setting {
 		{lab.APIServer, "etcd-readycheck-timeout", "10s", "2s", "As --etcd-healthcheck-timeout."},
 		{lab.APIServer, "request-timeout", "2m0s", "1m0s", "What takes long on a slow disk gets done."},
 		{lab.APIServer, "max-requests-inflight", strconv.Itoa(reads), "400",
-			"More wait in API Priority and Fairness' queues or are sent away (429), before memory runs out: 100 for each core, and one for each 4 MiB of memory at most."},
+			"More wait in API Priority and Fairness' queues or are sent away (429), before memory runs out or everybody waits: 40 for each core, and one for each 4 MiB of memory at most."},
 		{lab.APIServer, "max-mutating-requests-inflight", strconv.Itoa(reads / 2), "200", "Half as many."},
 	}
 	for _, c := range []lab.Component{lab.ControllerManager, lab.Scheduler} {
@@ -50,9 +50,9 @@ func edgeSettings(f Facts) []Setting {
 // Requests that the apiserver works on at once.
 const (
 	stockInFlight   = 400     // --max-requests-inflight, for machines of any size
-	perCPU          = 100     // of a quarter of that size
+	perCPU          = 40      // with 100, a core that lists is late with its leases and its health
 	memoryOfRequest = 4 << 20 // bytes: a list of some thousand objects, twice
-	leastInFlight   = 50      // with which all priority levels have a seat
+	leastInFlight   = 40      // with which all priority levels have a seat
 )
 
 // inFlight is how many requests a machine of this size bears.

@@ -24,8 +24,8 @@ func TestParse(t *testing.T) {
 
 func TestRequestsInFlight(t *testing.T) {
 	for f, want := range map[Facts]int{
-		{CPUs: 1, Memory: 1 << 30}: 100, {CPUs: 1}: 100, {CPUs: 2, Memory: 1 << 30}: 200, {CPUs: 4, Memory: 1 << 30}: 256,
-		{CPUs: 4, Memory: 8 << 30}: 400, {CPUs: 64, Memory: 8 << 30}: 400, {CPUs: 1, Memory: 100 << 20}: 50, {}: 100,
+		{CPUs: 1, Memory: 1 << 30}: 40, {CPUs: 1}: 40, {CPUs: 2, Memory: 1 << 30}: 80, {CPUs: 16, Memory: 1 << 30}: 256,
+		{CPUs: 4, Memory: 8 << 30}: 160, {CPUs: 64, Memory: 8 << 30}: 400, {CPUs: 4, Memory: 100 << 20}: 40, {}: 40,
 	} {
 		if got := inFlight(f); got != want {
 			t.Errorf("%+v: %d, want %d", f, got, want)
