@@ -87,7 +87,8 @@ type child struct {
 // nil.
 func start(t *testing.T, how string, tty *os.File) *child {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	// The tests may themselves be run under nohup, which is inherited.
+	cmd := exec.Command("env", "--default-signal=HUP", os.Args[0])
 	cmd.Env = append(os.Environ(), asChild+"="+how)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if tty != nil {
