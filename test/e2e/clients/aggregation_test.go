@@ -64,28 +64,49 @@ type aggregated struct {
 func aggregate(c *harness.Controller) *aggregated {
 	c.Helper()
 	a := &aggregated{}
+	a.start(c, &tls.Config{ClientAuth: tls.RequestClientCert})
+	address, _, cut := hanging(c)
+	a.cut = cut
+	register(c, hangs, "hangs", address, "insecureSkipTLSVerify: true")
+	register(c, lost, "gone", address, "insecureSkipTLSVerify: true")
+	c.Kubectl("delete", "service", "gone")
+	a.serve(c)
+	return a
+}
+
+// start starts the backend of the working one, with what more config says, and registers it.
+func (a *aggregated) start(c *harness.Controller, config *tls.Config) {
+	c.Helper()
 	certificate, key, err := certutil.GenerateSelfSignedCertKey("works.default.svc", nil, nil)
 	c.Must(err)
 	pair, err := tls.X509KeyPair(certificate, key)
 	c.Must(err)
+	config.Certificates, config.MinVersion = []tls.Certificate{pair}, tls.VersionTLS12
 	server := httptest.NewUnstartedServer(http.HandlerFunc(a.answer))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
+	server.TLS = config
 	server.StartTLS()
 	c.Cleanup(server.Close)
-	address, _, cut := hanging(c)
-	a.cut = cut
+	register(c, works, "works", server.Listener.Addr(), "caBundle: "+base64.StdEncoding.EncodeToString(certificate))
+}
 
-	apply := func(group, service string, at net.Addr, judged string) {
-		path := c.Path(group + ".yaml")
-		c.Must(os.WriteFile(path, fmt.Appendf(nil, apiService, group, service, at.(*net.TCPAddr).Port, judged), 0o600))
-		c.Kubectl("apply", "-f", path)
-	}
-	apply(works, "works", server.Listener.Addr(), "caBundle: "+base64.StdEncoding.EncodeToString(certificate))
-	apply(hangs, "hangs", address, "insecureSkipTLSVerify: true")
-	apply(lost, "gone", address, "insecureSkipTLSVerify: true")
-	c.Kubectl("delete", "service", "gone")
-	a.serve(c)
-	return a
+// register puts an aggregated API with its Service on the cluster.
+func register(c *harness.Controller, group, service string, at net.Addr, judged string) {
+	c.Helper()
+	path := c.Path(group + ".yaml")
+	c.Must(os.WriteFile(path, fmt.Appendf(nil, apiService, group, service, at.(*net.TCPAddr).Port, judged), 0o600))
+	c.Kubectl("apply", "-f", path)
+}
+
+// awaitWidget waits until kubectl gets the object of the working one.
+func awaitWidget(c *harness.Controller) {
+	c.Helper()
+	c.Eventually("kubectl to get a widget", func(ctx context.Context) error {
+		out, err := kubectl(ctx, c, "get", "widgets", "one", "-o", "jsonpath={.spec}")
+		if err != nil || out != "as served" {
+			return fmt.Errorf("%s (%w)", out, err)
+		}
+		return nil
+	})
 }
 
 // answer is what the backend of the working one answers.

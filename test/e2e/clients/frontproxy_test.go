@@ -6,18 +6,12 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"fmt"
-	"net"
-	"net/http"
-	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	certutil "k8s.io/client-go/util/cert"
 
 	"github.com/khw-controller/khw-controller/test/e2e/harness"
 )
@@ -36,26 +30,9 @@ func TestAnAPIThatAsksWhoAsks(t *testing.T) {
 	}
 	c.StartReady()
 
-	certificate, key, err := certutil.GenerateSelfSignedCertKey("works.default.svc", nil, nil)
-	e.Must(err)
-	pair, err := tls.X509KeyPair(certificate, key)
-	e.Must(err)
 	api := &aggregated{}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(api.answer))
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: toldCAs(c), MinVersion: tls.VersionTLS12}
-	server.StartTLS()
-	e.Cleanup(server.Close)
-	manifest := e.Path("works.yaml")
-	e.Must(os.WriteFile(manifest, fmt.Appendf(nil, apiService, works, "works", server.Listener.Addr().(*net.TCPAddr).Port,
-		"caBundle: "+base64.StdEncoding.EncodeToString(certificate)), 0o600))
-	c.Kubectl("apply", "-f", manifest)
-	e.Eventually("kubectl to get a widget", func(ctx context.Context) error {
-		out, err := kubectl(ctx, c, "get", "widgets", "one", "-o", "jsonpath={.spec}")
-		if err != nil || out != "as served" {
-			return fmt.Errorf("%s (%w)", out, err)
-		}
-		return nil
-	})
+	api.start(c, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: toldCAs(c)})
+	awaitWidget(c)
 	if r := api.asked.Load(); r.Header.Get("X-Remote-User") != "admin" || r.TLS.PeerCertificates[0].Subject.CommonName != "front-proxy" {
 		e.Errorf("the backend is told that %q asks, by %s", r.Header.Get("X-Remote-User"), r.TLS.PeerCertificates[0].Subject)
 	}

@@ -49,7 +49,7 @@ func TestRotationOverThreeControllers(t *testing.T) {
 		t.Errorf("stored with %v, want the old key", with)
 	}
 	third.Start()
-	third.AwaitReady()
+	awaitReports(third)
 
 	// A controller dies while the command, on another, is at work.
 	rotate := second.Host.Start("rotate", process.Spec{Path: second.Binary(), Args: append([]string{"secrets-encrypt", "rotate", "--root", second.Root}, second.Args...)})
@@ -62,7 +62,7 @@ func TestRotationOverThreeControllers(t *testing.T) {
 	third.Process.Kill()
 	rotate.Kill()
 	third.Start()
-	third.AwaitReady()
+	awaitReports(third)
 	if out, err := try(third, "rotate"); err != nil || !strings.Contains(out, "done: all is stored with aescbc key-") {
 		t.Fatalf("from the one that died: %v: %s", err, out)
 	}
@@ -84,18 +84,39 @@ func TestRotationOverThreeControllers(t *testing.T) {
 	s.mustAllBeThere(second.Client())
 }
 
+// awaitReports waits until a node is ready, and every controller, itself too, has lately
+// reported what it has: a moment later.
+func awaitReports(n *trio.Node) {
+	n.Helper()
+	n.AwaitReady()
+	n.Eventually("all to have reported", func(context.Context) error {
+		if missing := statusOf(n).Missing; len(missing) > 0 {
+			return errors.New(strings.Join(missing, "; "))
+		}
+		return nil
+	})
+}
+
+// status is what is read of that command's.
+type status struct {
+	Missing []string
+	Stored  []struct{ Resource, Provider, Key string }
+}
+
+func statusOf(n *trio.Node) (s status) {
+	n.Helper()
+	out, _ := try(n, "status", "-o", "json") // it fails where something is left to do
+	if err := json.Unmarshal([]byte(out), &s); err != nil {
+		n.Fatalf("%v: %s", err, out)
+	}
+	return s
+}
+
 // storedWith are the keys that status finds secrets stored with.
 func storedWith(n *trio.Node) []string {
 	n.Helper()
-	out, _ := try(n, "status", "-o", "json") // it fails where something is left to do
-	var status struct {
-		Stored []struct{ Resource, Provider, Key string }
-	}
-	if err := json.Unmarshal([]byte(out), &status); err != nil {
-		n.Fatalf("%v: %s", err, out)
-	}
 	var with []string
-	for _, s := range status.Stored {
+	for _, s := range statusOf(n).Stored {
 		if s.Resource == "secrets" {
 			with = append(with, s.Provider+" "+s.Key)
 		}
