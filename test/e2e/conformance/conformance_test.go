@@ -92,7 +92,7 @@ var known = []conformance.Known{
 	},
 	{
 		Case:   "should allow server and client pods to establish an mTLS connection",
-		Reason: "as the one above",
+		Reason: "it always pulls its image, and there is no registry",
 	},
 	{
 		Case:   "[sig-node] Kubelet when scheduling a read only busybox container should not write to root filesystem",

@@ -134,11 +134,10 @@ func (s *site) looksInside(all ...*worker.Worker) {
 
 		pod := "web-on-" + w.Name()
 		there, back := s.Path("there-"+w.Name()), s.Path("back-"+w.Name())
-		s.Must(os.WriteFile(there, bytes.Repeat([]byte(hello), 1<<18), 0o600))
+		want := bytes.Repeat([]byte(hello), 1<<18)
+		s.Must(os.WriteFile(there, want, 0o600))
 		s.kubectl("cp", there, pod+":/tmp/copied")
 		s.kubectl("cp", pod+":/tmp/copied", back)
-		want, err := os.ReadFile(there)
-		s.Must(err)
 		if got, err := os.ReadFile(back); err != nil || !bytes.Equal(got, want) {
 			s.Errorf("cp brings back %d of %d bytes, %v", len(got), len(want), err)
 		}
