@@ -171,7 +171,7 @@ func TestACountInJSONIsJSON(t *testing.T) {
 // TestRoutineLinesAreUpstreams fails when Kubernetes says it in other words, or
 // elsewhere.
 func TestRoutineLinesAreUpstreams(t *testing.T) {
-	for _, r := range slices.Concat(routine, routineInStop, inOutage) {
+	for _, r := range slices.Concat(routine, routineInStop, manyFaced, inOutage) {
 		dir, err := exec.Command("go", "list", "-f", "{{.Dir}}", r.pkg).Output()
 		if err != nil {
 			t.Fatalf("%s: %v", r.pkg, err)
@@ -183,6 +183,24 @@ func TestRoutineLinesAreUpstreams(t *testing.T) {
 		if r.why == "" {
 			t.Errorf("%s %q: no reason is given", r.file, r.text)
 		}
+	}
+}
+
+func TestWhatNamesItsRequestIsOfOneKind(t *testing.T) {
+	s, out := counting(t)
+	for i := range 3 * kinds {
+		name := strings.Repeat("a", i+1)
+		_, _ = s.Write(text(etcdBridgeFile+":82", fmt.Sprintf(`"apply request took too long" component="etcd" request="key:\"/registry/%s\""`, name)))
+		_, _ = s.Write(text(etcdBridgeFile+":82", fmt.Sprintf(`"request stats" component="etcd" request="key:\"/registry/%s\""`, name)))
+	}
+	_, _ = s.Write(text(etcdBridgeFile+":82", `"something else" component="etcd"`))
+	if got := out.String(); strings.Count(got, "\n") != 3 || !strings.Contains(got, "something else") {
+		t.Errorf("it says:\n%s", got)
+	}
+	out.Reset()
+	Flush()
+	if got := out.String(); strings.Count(got, fmt.Sprintf("(%d more like it in ", 3*kinds-2)) != 2 || strings.Count(got, "\n") != 2 {
+		t.Errorf("afterwards it says:\n%s", got)
 	}
 }
 

@@ -51,6 +51,15 @@ var routine = []routineLine{
 	{"go.etcd.io/etcd/server/v3/etcdserver/version", "monitor.go", "failed to update storage version", "missing term information", "the same"},
 	{"go.etcd.io/etcd/server/v3/auth", "store.go", "simple token is not cryptographically signed", "", "etcd's own users are not in use"},
 	{"k8s.io/kubernetes/pkg/volume/flexvolume", "probe.go", "Flexvolume plugin directory at ", "does not exist. Recreating.", "it is made, as in every first start"},
+	{"go.etcd.io/etcd/client/v3", "retry_interceptor.go", "retrying of unary invoker failed", "the client connection is closing", "the apiserver counts the objects of a version that it does not serve, whose client it has closed"},
+	{"google.golang.org/grpc", "server.go", "Server.processUnaryRPC failed to write status", "transport is closing", "an answer of the embedded member to a client that has ended its connection"},
+}
+
+// manyFaced are those that name the request which they are about: they are of one kind
+// whichever that is.
+var manyFaced = []routineLine{
+	{"go.etcd.io/etcd/server/v3/etcdserver/txn", "util.go", "apply request took too long", "", "a request to the embedded member, on a slow disk or a busy machine"},
+	{"go.etcd.io/etcd/server/v3/etcdserver/api/v3rpc", "interceptor.go", "request stats", "", "the same"},
 }
 
 // routineInStop are those behind which nothing is wrong while the process stops in
@@ -93,8 +102,11 @@ func (l line) isInterruption() bool {
 }
 
 // isOf reports whether it is one of these.
-func (l line) isOf(lines []routineLine) bool {
-	return slices.ContainsFunc(lines, func(r routineLine) bool {
+func (l line) isOf(lines []routineLine) bool { return l.among(lines) >= 0 }
+
+// among returns which of these it is, or -1.
+func (l line) among(lines []routineLine) int {
+	return slices.IndexFunc(lines, func(r routineLine) bool {
 		file := r.file
 		switch {
 		case strings.HasPrefix(r.pkg, "go.etcd.io/etcd/client/"):

@@ -5,6 +5,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -117,7 +118,7 @@ func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s
 // Stop asks the process to end with SIGTERM and returns its exit code, or an
 // error when it takes longer than patience.
 func (p *Process) Stop(patience time.Duration) (int, error) {
-	if err := p.Signal(syscall.SIGTERM); err != nil && p.Running() {
+	if err := p.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return 0, err
 	}
 	select {

@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -74,6 +76,20 @@ func TestStartAddsToEnvironmentAndLog(t *testing.T) {
 	}
 	if data, err := os.ReadFile(log); err != nil || string(data) != "kept added\nkept added\n" {
 		t.Errorf("the log of two runs: %q, %v", data, err)
+	}
+}
+
+// TestStoppingWhatEndsByItselfIsNoError has the end known to the kernel before it is to
+// who stops it.
+func TestStoppingWhatEndsByItselfIsNoError(t *testing.T) {
+	for range 100 {
+		p := start(t, "exit 0")
+		for p.Signal(syscall.Signal(0)) == nil {
+			runtime.Gosched()
+		}
+		if _, err := p.Stop(10 * time.Second); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
