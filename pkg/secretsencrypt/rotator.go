@@ -44,7 +44,7 @@ type Rotator struct {
 }
 
 // pace is what a Rotator waits for.
-type pace struct{ settle, takeover, problem, poll time.Duration }
+type pace struct{ settle, takeover, problem, report, poll time.Duration }
 
 // Wanted is what a rotation is asked to move to; nothing: another key of the same
 // provider.
@@ -64,7 +64,9 @@ func NewRotator(r Rotator) *Rotator {
 		settle: 10 * time.Second,
 		// What a controller may take to follow, and to get over a problem.
 		takeover: 2 * time.Minute, problem: 10 * time.Second,
-		poll: 500 * time.Millisecond,
+		// What one may take to report first.
+		report: 10 * time.Second,
+		poll:   500 * time.Millisecond,
 	}
 	return &r
 }
@@ -285,20 +287,35 @@ func validPlugin(t encryption.Target) error {
 	return nil
 }
 
-// complete returns the reports of all controllers; one that is missing is an error.
+// complete returns the reports of all controllers; one that is missing is an error. A
+// controller that has just become ready reports a moment later, and is waited for.
 func (r *Rotator) complete(ctx context.Context) ([]Report, error) {
-	found, err := readReports(ctx, r.Client, r.Controllers, time.Now())
-	if err != nil {
-		return nil, err
+	said := false
+	for begun := time.Now(); ; {
+		found, err := readReports(ctx, r.Client, r.Controllers, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		all, problem := found.counting(), ""
+		switch missing := found.missing(); {
+		case len(missing) > 0:
+			problem = missing[0] + "; then run this again"
+		case len(all) == 0:
+			problem = "no controller has reported its encryption configuration: start khw-controller, and run this again"
+		default:
+			return all, nil
+		}
+		if time.Since(begun) >= r.pace.report {
+			return nil, errors.New(problem)
+		}
+		if !said {
+			r.Say("waiting a moment for all controllers to report")
+			said = true
+		}
+		if err := sleep(ctx, r.pace.poll); err != nil {
+			return nil, err
+		}
 	}
-	if missing := found.missing(); len(missing) > 0 {
-		return nil, fmt.Errorf("%s; then run this again", missing[0])
-	}
-	all := found.counting()
-	if len(all) == 0 {
-		return nil, errors.New("no controller has reported its encryption configuration: start khw-controller, and run this again")
-	}
-	return all, nil
 }
 
 // equal wants all controllers to have the same configuration in force as is here.

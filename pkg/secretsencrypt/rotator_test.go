@@ -210,6 +210,23 @@ func TestWhoHasNotReported(t *testing.T) {
 	}
 }
 
+func TestOneThatReportsAMomentLaterIsWaitedFor(t *testing.T) {
+	w := newWorld(t, 2, withKey(plain))
+	w.follow(w.controllers[0])
+	r := w.rotator()
+	r.pace.report = 10 * time.Second
+	waited := 0
+	r.Say = func(format string, args ...any) {
+		if strings.Contains(fmt.Sprintf(format, args...), "waiting a moment") {
+			waited++
+			w.follow(w.controllers[1])
+		}
+	}
+	if _, err := r.Rotate(t.Context(), Wanted{}); err != nil || waited != 1 {
+		t.Errorf("%v; waited %d times, want once", err, waited)
+	}
+}
+
 func TestOneThatStopsMeanwhile(t *testing.T) {
 	w := newWorld(t, 2, withKey(plain))
 	w.follow(w.controllers[0])

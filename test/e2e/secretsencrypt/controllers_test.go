@@ -49,7 +49,7 @@ func TestRotationOverThreeControllers(t *testing.T) {
 		t.Errorf("stored with %v, want the old key", with)
 	}
 	third.Start()
-	awaitReports(third)
+	third.AwaitReady()
 
 	// A controller dies while the command, on another, is at work.
 	rotate := second.Host.Start("rotate", process.Spec{Path: second.Binary(), Args: append([]string{"secrets-encrypt", "rotate", "--root", second.Root}, second.Args...)})
@@ -62,7 +62,7 @@ func TestRotationOverThreeControllers(t *testing.T) {
 	third.Process.Kill()
 	rotate.Kill()
 	third.Start()
-	awaitReports(third)
+	third.AwaitReady()
 	if out, err := try(third, "rotate"); err != nil || !strings.Contains(out, "done: all is stored with aescbc key-") {
 		t.Fatalf("from the one that died: %v: %s", err, out)
 	}
@@ -84,23 +84,9 @@ func TestRotationOverThreeControllers(t *testing.T) {
 	s.mustAllBeThere(second.Client())
 }
 
-// awaitReports waits until a node is ready, and every controller, itself too, has lately
-// reported what it has: a moment later.
-func awaitReports(n *trio.Node) {
-	n.Helper()
-	n.AwaitReady()
-	n.Eventually("all to have reported", func(context.Context) error {
-		if missing := statusOf(n).Missing; len(missing) > 0 {
-			return errors.New(strings.Join(missing, "; "))
-		}
-		return nil
-	})
-}
-
 // status is what is read of that command's.
 type status struct {
-	Missing []string
-	Stored  []struct{ Resource, Provider, Key string }
+	Stored []struct{ Resource, Provider, Key string }
 }
 
 func statusOf(n *trio.Node) (s status) {
