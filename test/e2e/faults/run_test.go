@@ -15,6 +15,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 
 	"github.com/khw-controller/khw-controller/test/e2e/faults/checker"
@@ -83,12 +84,11 @@ func (s *site) suffer(f fault) row {
 		s.awaitWhole("prepared")
 	}
 	s.leader() // so that etcd's lead is not moved while clients are at work
-	revision := s.revision()
-	began := time.Now()
+	before := moment{s.revision(), s.audits(), time.Now()}
 	c, err := checker.Start(s.Context(), s.admin, s.namespace())
 	s.Must(err)
 	defer c.Stop()
-	s.await("every client to be served", func(context.Context) error { return served(c, began) })
+	s.await("every client to be served", func(context.Context) error { return served(c, before.at) })
 	fell, down, logged := s.fell(), s.markedDown(), s.logged()
 
 	from := time.Now()
@@ -107,7 +107,7 @@ func (s *site) suffer(f fault) row {
 	r := row{fault: f.name, kind: s.kind, lasts: f.lasts, back: to.Sub(undone), fell: s.fell() - fell}
 	r.down, r.logged = most(down, s.markedDown()), lines
 	r.count(c, from, to)
-	s.judge(&r, c, revision, began)
+	s.judge(&r, c, before)
 	if s.kind != stock {
 		if f.steady && r.down > 1 {
 			s.Errorf("%s: health checks flap: the balancer found %d times that a controller does not serve", f.name, r.down)
@@ -173,8 +173,54 @@ func (s *site) fell() int {
 	return n
 }
 
+// moment is when a fault's story begins: by etcd's revisions, by the audit logs, and by
+// this machine's clock.
+type moment struct {
+	revision int64
+	audits   map[string][]auditv1.Event
+	at       time.Time
+}
+
+// audits are the audit logs of all controllers.
+func (s *site) audits() map[string][]auditv1.Event {
+	s.Helper()
+	all := map[string][]auditv1.Event{}
+	for _, n := range s.nodes {
+		all[n.Name] = n.audit()
+	}
+	return all
+}
+
+// since are the events of an audit log that were not in it yet at a moment, and of what
+// was asked after that. An earlier fault's clock may have written of times to come.
+func since(events, before []auditv1.Event, at time.Time) []auditv1.Event {
+	if len(before) > 0 {
+		last := before[len(before)-1].AuditID
+		events = events[slices.IndexFunc(events, func(e auditv1.Event) bool { return e.AuditID == last })+1:]
+	}
+	return slices.DeleteFunc(slices.Clone(events), func(e auditv1.Event) bool { return e.RequestReceivedTimestamp.Time.Before(at) })
+}
+
+func TestWhatIsInAnAuditLogSinceAMoment(t *testing.T) {
+	now := time.Now()
+	event := func(id string, at time.Duration) auditv1.Event {
+		return auditv1.Event{AuditID: types.UID(id), RequestReceivedTimestamp: metav1.NewMicroTime(now.Add(at))}
+	}
+	before := []auditv1.Event{event("a", -time.Minute), event("by a clock that is ahead", time.Minute)}
+	all := append(slices.Clone(before), event("asked before", -time.Second), event("b", time.Second))
+	for name, c := range map[string]struct{ events, before []auditv1.Event }{
+		"a log":                  {all, before},
+		"none before":            {all[2:], nil},
+		"a log that was rotated": {all[2:], before},
+	} {
+		if got := since(c.events, c.before, now); len(got) != 1 || got[0].AuditID != "b" {
+			t.Errorf("%s: got %v", name, got)
+		}
+	}
+}
+
 // judge looks for what no fault excuses. What stock daemons did is told, and no error.
-func (s *site) judge(r *row, c *checker.Checker, revision int64, began time.Time) {
+func (s *site) judge(r *row, c *checker.Checker, before moment) {
 	s.Helper()
 	ops := c.Ops()
 	found := map[string][]string{"stale reads": checker.Stale(ops), "two pods for one": checker.Duplicates(c.Pods())}
@@ -192,15 +238,15 @@ func (s *site) judge(r *row, c *checker.Checker, revision int64, began time.Time
 		}
 		r.relists += checker.Relists(events)
 	}
-	audits := map[string][]auditv1.Event{}
-	for _, n := range s.nodes {
-		audits[n.Name] = slices.DeleteFunc(n.audit(), func(e auditv1.Event) bool { return e.RequestReceivedTimestamp.Time.Before(began) })
+	audits := s.audits()
+	for name, events := range audits {
+		audits[name] = since(events, before.audits[name], before.at)
 	}
 	for _, lease := range cluster.Leases() {
 		var tenures []cluster.Tenure
 		s.await("the history of the lease "+lease, func(ctx context.Context) error {
 			return s.nodes[0].askEtcd(ctx, func(ctx context.Context, e *clientv3.Client) (err error) {
-				tenures, err = cluster.TenuresSince(ctx, e, lease, revision)
+				tenures, err = cluster.TenuresSince(ctx, e, lease, before.revision)
 				return err
 			})
 		})
