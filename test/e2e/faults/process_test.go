@@ -13,8 +13,6 @@ import (
 	"strings"
 	"time"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
-
 	"github.com/khw-controller/khw-controller/test/e2e/harness/process"
 )
 
@@ -159,10 +157,7 @@ func slowDisk(s *site) func() {
 	defer cancel()
 	if err := process.WaitFor(ctx, time.Second, "the member with a slow disk to answer", func(ctx context.Context) error {
 		s.tend()
-		return n.askEtcd(ctx, func(ctx context.Context, c *clientv3.Client) error {
-			_, err := c.Get(ctx, "/")
-			return err
-		})
+		return n.hasQuorum(ctx)
 	}); err != nil {
 		s.Logf("%s is behind: %v", n.Name, err)
 	} else if err := s.leadEtcd(s.Context(), n); err != nil {

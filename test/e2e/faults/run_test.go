@@ -83,6 +83,7 @@ func (s *site) suffer(f fault) row {
 		defer f.prepare(s)()
 		s.awaitWhole("prepared")
 	}
+	s.awaitPeers()
 	s.leader() // so that etcd's lead is not moved while clients are at work
 	before := moment{s.revision(), s.audits(), time.Now()}
 	c, err := checker.Start(s.Context(), s.admin, s.namespace())

@@ -268,6 +268,34 @@ func (s *site) whole(ctx context.Context) error {
 // renewed is the lab's time from one renewal of a lease to the next, and some more.
 const renewed = 5 * time.Second
 
+// awaitPeers waits until each member of etcd hears each other one, which it does who
+// answers while that one leads. Through a connection that a fault has cut, the kernel
+// sends again later and later, half a minute after its end: a fault of its own to the next.
+func (s *site) awaitPeers() {
+	s.Helper()
+	s.await("each member of etcd to hear each other", func(ctx context.Context) error {
+		for _, leader := range s.nodes {
+			if err := s.leadEtcd(ctx, leader); err != nil {
+				return err
+			}
+			for _, n := range s.nodes {
+				if err := n.hasQuorum(ctx); err != nil {
+					return fmt.Errorf("%s, while %s leads: %w", n.Name, leader.Name, err)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// hasQuorum returns nil when this node's member answers what it has to ask most for.
+func (n *node) hasQuorum(ctx context.Context) error {
+	return n.askEtcd(ctx, func(ctx context.Context, c *clientv3.Client) error {
+		_, err := c.Get(ctx, "/")
+		return err
+	})
+}
+
 func (n *node) serves(ctx context.Context) error {
 	for _, v := range n.services() {
 		if v.process == nil || !v.process.Running() {
@@ -277,10 +305,7 @@ func (n *node) serves(ctx context.Context) error {
 	if err := cluster.Readyz(ctx, n.direct); err != nil {
 		return err
 	}
-	return n.askEtcd(ctx, func(ctx context.Context, c *clientv3.Client) error {
-		_, err := c.Get(ctx, "/") // which needs the quorum
-		return err
-	})
+	return n.hasQuorum(ctx)
 }
 
 // localEtcd is where a node reaches its own member.
