@@ -100,7 +100,7 @@ e2e: deps build stock conformance-tests packages ## Run the scenarios in test/e2
 
 .PHONY: e2e-faults
 e2e-faults: ARCHES := $(shell go env GOHOSTARCH)
-e2e-faults: deps build stock packages packages-before ## Do to three controllers, and to stock ones, what happens in practice; print what it cost, in two hours (FAULT="kill" KIND="stock")
+e2e-faults: deps build stock packages packages-before ## Do to three controllers, and to stock ones, what happens in practice; print what it cost, in an hour and a half (FAULT="kill" KIND="stock")
 	go build -C hack/toxiproxy -ldflags '-s -w -buildid=' -o ../../bin/stock/toxiproxy github.com/Shopify/toxiproxy/v2/cmd/server
 	FAULTS=all FAULT="$(FAULT)" KIND="$(KIND)" go test -count=1 -p 1 -timeout 5h -v -run 'TestEverything|TestMachines|TestStartAndStop|TestAMemberIsFrozen' ./test/e2e/faults ./test/e2e/frozenmember
 
