@@ -46,6 +46,7 @@ var routine = []routineLine{
 	{"k8s.io/kubernetes/pkg/controller/job", "job_controller.go", "syncing job: ", "is not as new as written version", "the same"},
 	{"k8s.io/kubernetes/pkg/controlplane/controller/kubernetesservice", "controller.go", "Error removing old endpoints from kubernetes service: ", "no API server IP addresses were listed in storage", "a controller that starts takes its own address away, and there is no other"},
 	{"k8s.io/kubernetes/cmd/kube-controller-manager/app", "controllermanager.go", "Error initializing a controller", "because it has stopped already", "a stop while the controllers are being started"},
+	{"k8s.io/kubernetes/pkg/registry/core/service/ipallocator/controller", "repairip.go", " is not allocated; repairing", "", "a service that is told of before its address, by two informers, as default/kubernetes in a first start; where there is none, an Event says so too"},
 	{"go.etcd.io/etcd/server/v3/embed", "config.go", "Running http and grpc server on single port. This is not recommended for production.", "", "as in the lab; --etcd-arg listen-client-http-urls parts them"},
 	{"go.etcd.io/etcd/server/v3/etcdserver", "server.go", "Failed to detect schema version", "missing term information", "a new member has no raft term yet; tried again every few seconds"},
 	{"go.etcd.io/etcd/server/v3/etcdserver/version", "monitor.go", "failed to update storage version", "missing term information", "the same"},
