@@ -11,8 +11,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/etcdserver"
 	"k8s.io/klog/v2"
 
 	"github.com/khw-controller/khw-controller/pkg/logging/zapklog"
@@ -102,9 +104,28 @@ func closeServer(server *embed.Etcd) {
 	select {
 	case <-server.Server.ReadyNotify():
 	default:
+		awaitRoot(server.Server)
 		server.Server.HardStop()
 	}
 	server.Close()
+}
+
+// rooted is what a member of a new cluster may take to store who is in it: some
+// milliseconds, on a disk that works.
+const rooted = time.Second
+
+// awaitRoot waits until a member has stored who is in its cluster, but not for long.
+// Stopped before that, it would find a log without anybody in it when it is started
+// again, and wait for a leader for good (go.etcd.io/etcd/server/v3/etcdserver,
+// bootstrapRaftFromWAL).
+func awaitRoot(s *etcdserver.EtcdServer) {
+	for late := time.Now().Add(rooted); s.AppliedIndex() == 0 && time.Now().Before(late); {
+		select {
+		case <-s.StopNotify():
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 // Endpoints returns the client URLs for --etcd-servers: where the member listens
