@@ -42,6 +42,9 @@ var variable = regexp.MustCompile(`[0-9A-Za-z_.:/\[\]-]*[0-9][0-9A-Za-z_.:/\[\]-
 
 // kind is the same for lines that say the same of different things.
 func (l line) kind() string {
+	if i := l.among(manyFaced); i >= 0 {
+		return manyFaced[i].text
+	}
 	return string(l.severity) + l.site + " " + variable.ReplaceAllString(l.text, "#")
 }
 

@@ -76,9 +76,6 @@ func (o *output) write(l line, data []byte, more func([]byte, int, time.Duration
 // counted reports whether a line of this kind was written lately, and counts it.
 func (o *output) counted(l line, data []byte, more func([]byte, int, time.Duration) []byte) bool {
 	name, kind := l.site, l.kind()
-	if i := l.among(manyFaced); i >= 0 {
-		kind = manyFaced[i].text
-	}
 	if o.outages > 0 && l.isOf(inOutage) {
 		name, kind = outageSite, ""
 	}

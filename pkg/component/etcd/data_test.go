@@ -17,11 +17,10 @@ import (
 	"go.uber.org/zap"
 )
 
-// stopped returns a member that has written something and does not run.
-func stopped(t *testing.T) *embed.Config {
-	t.Helper()
+// alone returns a member of a cluster of one, which is quick.
+func alone(dir string) *embed.Config {
 	cfg := embed.NewConfig()
-	cfg.Dir, cfg.Name = t.TempDir(), "a"
+	cfg.Dir, cfg.Name = dir, "a"
 	any := []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
 	cfg.ListenClientUrls, cfg.ListenPeerUrls = any, any
 	cfg.AdvertisePeerUrls = []url.URL{{Scheme: "http", Host: "127.0.0.1:2380"}}
@@ -29,6 +28,13 @@ func stopped(t *testing.T) *embed.Config {
 	cfg.InitialCluster = "a=http://127.0.0.1:2380"
 	cfg.TickMs, cfg.ElectionMs, cfg.BackendBatchInterval = 20, 100, time.Millisecond
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
+	return cfg
+}
+
+// stopped returns a member that has written something and does not run.
+func stopped(t *testing.T) *embed.Config {
+	t.Helper()
+	cfg := alone(t.TempDir())
 	server, err := embed.StartEtcd(cfg)
 	if err != nil {
 		t.Fatal(err)

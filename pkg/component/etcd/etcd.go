@@ -15,6 +15,7 @@ import (
 
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/klog/v2"
 
 	"github.com/khw-controller/khw-controller/pkg/logging/zapklog"
@@ -119,13 +120,14 @@ const rooted = time.Second
 // again, and wait for a leader for good (go.etcd.io/etcd/server/v3/etcdserver,
 // bootstrapRaftFromWAL).
 func awaitRoot(s *etcdserver.EtcdServer) {
-	for late := time.Now().Add(rooted); s.AppliedIndex() == 0 && time.Now().Before(late); {
+	_ = wait.PollUntilContextTimeout(context.Background(), time.Millisecond, rooted, true, func(context.Context) (bool, error) {
 		select {
 		case <-s.StopNotify():
-			return
-		case <-time.After(time.Millisecond):
+			return true, nil
+		default:
+			return s.AppliedIndex() > 0, nil
 		}
-	}
+	})
 }
 
 // Endpoints returns the client URLs for --etcd-servers: where the member listens

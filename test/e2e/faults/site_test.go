@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	restclient "k8s.io/client-go/rest"
 
+	"github.com/khw-controller/khw-controller/pkg/etcdclient"
 	"github.com/khw-controller/khw-controller/pkg/lab"
 	"github.com/khw-controller/khw-controller/test/e2e/harness"
 	"github.com/khw-controller/khw-controller/test/e2e/harness/cluster"
@@ -288,12 +289,9 @@ func (s *site) awaitPeers() {
 	})
 }
 
-// hasQuorum returns nil when this node's member answers what it has to ask most for.
+// hasQuorum returns nil when this node's member answers what it has to ask the leader for.
 func (n *node) hasQuorum(ctx context.Context) error {
-	return n.askEtcd(ctx, func(ctx context.Context, c *clientv3.Client) error {
-		_, err := c.Get(ctx, "/")
-		return err
-	})
+	return n.askEtcd(ctx, func(ctx context.Context, c *clientv3.Client) error { return etcdclient.CheckQuorum(ctx, c) })
 }
 
 func (n *node) serves(ctx context.Context) error {
